@@ -1,0 +1,1 @@
+"""flowaudio: a numba-JIT dataflow audio engine."""

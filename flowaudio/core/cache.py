@@ -1,0 +1,105 @@
+"""The kernel cache: object code on disk, in a folder of our own.
+
+The folder is ``FLOWAUDIO_CACHE_DIR`` or the user's cache directory. Files are named by a digest of all that went into
+them (see :mod:`flowaudio.core.digest`), so one that fits never goes stale. Where the folder cannot be written the
+kernels live in memory, and one warning says so. numba's own cache and its settings are not touched.
+"""
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["announced", "folder", "on_compile", "read", "write"]
+
+_CHECK = 32  # bytes of SHA-256 in front of the content
+
+
+def folder() -> Path:
+    """Where compiled kernels are kept."""
+    chosen = os.environ.get("FLOWAUDIO_CACHE_DIR")
+    return (Path(chosen) if chosen else Path(platformdirs.user_cache_dir("flowaudio"))) / "kernels"
+
+
+def _path(name: str, digest: str) -> Path:
+    return folder() / f"{name}-{digest[:40]}"
+
+
+def read(name: str, digest: str) -> bytes | None:
+    """Content stored under `digest`, or None. A damaged file counts as none."""
+    try:
+        data = _path(name, digest).read_bytes()
+    except OSError:
+        return None
+    check, content = data[:_CHECK], data[_CHECK:]
+    return content if hashlib.sha256(content).digest() == check else None
+
+
+def write(name: str, digest: str, content: bytes) -> None:
+    """Store `content`; other processes see all of it or nothing."""
+    path = _path(name, digest)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        _warn_once(f"compiled kernels cannot be kept in {path.parent} ({error.strerror}); "
+                   "every start compiles again; set FLOWAUDIO_CACHE_DIR to a folder that can be written")
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+# --- what a first run says ------------------------------------------------------------------------------------------
+
+Observer = Callable[[str, float | None], None]
+
+
+def _say(name: str, seconds: float | None) -> None:
+    if seconds is None:
+        print(f"flowaudio: compiling {name} (the first run only)", file=sys.stderr, flush=True)
+
+
+_observer: Observer = _say
+
+
+@contextlib.contextmanager
+def on_compile(observer: Observer) -> Iterator[None]:
+    """While this lasts, `observer(name, None)` is called before a kernel is compiled, and `observer(name, seconds)` after.
+
+    Without one, each compilation is told on standard error.
+    """
+    global _observer
+    before, _observer = _observer, observer
+    try:
+        yield
+    finally:
+        _observer = before
+
+
+@contextlib.contextmanager
+def announced(name: str) -> Iterator[None]:
+    """Tell the observer that `name` is compiled now."""
+    start = time.perf_counter()
+    _observer(name, None)
+    yield
+    _observer(name, time.perf_counter() - start)

@@ -1,0 +1,35 @@
+"""`@kernel`: marks a plain Python function as work that is compiled and runs on the audio path."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Kernel", "kernel"]
+
+
+class Kernel:
+    """A function that numba compiles when a plan needs it; other kernels may call it.
+
+    Called from Python it runs as plain Python: slow, but a debugger can step through it.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.dispatcher: Any = None  # numba's own object, made by the compiler when it is needed
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.function.__module__}.{self.function.__qualname__}>"
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Mark a function as a kernel. A function that numba's own decorators wrapped is unwrapped.
+
+    A kernel may use numbers, arrays, tuples, `math`, NumPy's scalar functions, other kernels and what
+    :mod:`flowaudio.core.simd` and :mod:`flowaudio.core.atomics` offer. Whatever would allocate is refused when it is
+    compiled, with the line that asks for it. A sum over a block keeps its order: cut into other blocks, it is the same.
+    """
+    return Kernel(getattr(function, "py_func", function))

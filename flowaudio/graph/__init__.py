@@ -1,0 +1,1 @@
+"""Graphs: how they are declared, read, checked and laid out for running."""

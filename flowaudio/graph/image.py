@@ -1,0 +1,232 @@
+"""A schedule in memory: buffers coloured like registers, parameters and state packed, the int64 tables of the walk."""
+
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flowaudio.core.entry import entry_for, fields_of
+from flowaudio.core.node import declaration
+from flowaudio.graph import walk
+from flowaudio.graph.schedule import Buffer, Op, Schedule
+
+__all__ = ["Image", "build"]
+
+ALIGN = 64          # bytes: a cache line, and the widest vector
+SHARED = "ring"     # a state of this name may have two owners, and stays where prepare() put it
+BIG = 1 << 16       # bytes: state from this size on stays where prepare() put it, smaller state is packed
+
+Array = np.ndarray[Any, Any]
+
+
+class Field(NamedTuple):
+    """Where a parameter or state of an operation stands."""
+
+    name: str
+    offset: int                         # in the packed memory, or -1: the array stays where prepare() put it
+    array: Array | None                 # as prepare() made it; None for a plain number
+    dtype: str
+    rank: int
+
+
+class Image(NamedTuple):
+    """Everything that the walk touches. The arrays own the memory that the tables point to."""
+
+    header: Array                       # int64 [HEADER]
+    rows: Array                         # int64 [op, ROW]
+    fields: list[list[Field]]           # for each operation: its parameters and state
+    memory: Array                       # uint8: parameters and small state, packed
+    keep: tuple[object, ...]
+    arena_bytes: int                    # of the buffers between operations
+
+    def view(self, op: int, name: str) -> Array:
+        """A parameter or state as the kernel sees it, by name: writing to it changes what the kernel reads."""
+        field = next(f for f in self.fields[op] if f.name == name)
+        if field.offset < 0:
+            assert field.array is not None
+            return field.array
+        shape = (1,) if field.array is None else field.array.shape
+        return np.ndarray(shape, field.dtype, self.memory, field.offset)
+
+
+def aligned(size: int) -> Array:
+    """uint8[size], zero, at an address that is a multiple of ALIGN."""
+    memory = np.zeros(size + ALIGN, np.uint8)
+    start = -address(memory) % ALIGN
+    return memory[start:start + size]
+
+
+def address(array: Array) -> int:
+    """Where an array begins."""
+    return int(array.__array_interface__["data"][0])
+
+
+def _round(size: int) -> int:
+    return -(-size // ALIGN) * ALIGN
+
+
+def _colour(plan: Schedule) -> tuple[dict[Buffer, int], int]:
+    """Offset of each buffer in one arena: as soon as a signal is used up, the next takes its place."""
+    last: dict[Buffer, int] = {plan.output: len(plan.ops)}
+    for k, op in enumerate(plan.ops):
+        for port in op.inputs:
+            for buffer in port:
+                last[buffer] = max(last.get(buffer, 0), k)
+    offsets: dict[Buffer, int] = {}
+    free: dict[int, list[int]] = {}
+    size = 0
+
+    def take(buffer: Buffer) -> None:
+        nonlocal size
+        places = free.get(buffer.channels)
+        if places:
+            offsets[buffer] = places.pop()
+        else:
+            offsets[buffer] = size
+            size += _round(4 * buffer.channels * plan.block)
+
+    take(plan.input)
+    for k, op in enumerate(plan.ops):
+        dying = {b for port in op.inputs for b in port if last[b] == k}
+        first = op.inputs[0][0] if op.inputs else None
+        used = sum(b is first for port in op.inputs for b in port)
+        for buffer in op.outputs:
+            if (first is not None and declaration(op.node).in_place and first in dying and used == 1
+                    and buffer is op.outputs[0] and buffer.channels == first.channels):
+                offsets[buffer] = offsets[first]
+                dying.discard(first)
+            else:
+                take(buffer)
+            if buffer not in last:  # nobody listens: free again after this operation
+                dying.add(buffer)
+        for buffer in dying:
+            free.setdefault(buffer.channels, []).append(offsets[buffer])
+    return offsets, size
+
+
+class _Block:
+    """Bytes that grow: what becomes one piece of memory, in the order in which the walk meets it."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def add(self, content: bytes) -> int:
+        """Append at a multiple of 8 bytes; where. Not of a cache line: a small node's state shall fit into one."""
+        offset = self.size
+        self.parts.append(content)
+        padding = -len(content) % 8
+        if padding:
+            self.parts.append(b"\0" * padding)
+        self.size += len(content) + padding
+        return offset
+
+    def memory(self) -> Array:
+        made = aligned(self.size)
+        made[:] = np.frombuffer(b"".join(self.parts), np.uint8)
+        return made
+
+
+def build(plan: Schedule) -> Image:
+    """Lay a schedule out in memory. Compiles kernels that are not known yet."""
+    return _Builder(plan).run()
+
+
+class _Builder:
+    """Tables are written with offsets first; addresses are added when all sizes are known."""
+
+    def __init__(self, plan: Schedule) -> None:
+        self.plan = plan
+        self.places, arena_size = _colour(plan)
+        self.arena = aligned(arena_size)
+        self.packed = _Block()
+        self.table: list[int] = []
+        self.pairs: list[int] = []      # ports that take many edges
+        self.resets: list[int] = []
+        self.rows: list[list[int]] = []
+        self.in_packed: list[int] = []  # slots of the table that hold an offset into the packed memory
+        self.in_pairs: list[int] = []   # and into `pairs`
+        self.images: list[Array] = []
+        self.fields: list[list[Field]] = []
+
+    def run(self) -> Image:
+        for op in self.plan.ops:
+            self._add(op)
+        return self._finish()
+
+    def _add(self, op: Op) -> None:
+        declared = declaration(op.node)
+        params, param_values = fields_of(declared.name, op.params, state=False)
+        state, state_values = fields_of(declared.name, op.state, state=True)
+        entry = entry_for(declared, params, state)
+        start, table = len(self.table), self.table
+        base = address(self.arena)
+        for port, known in zip(op.inputs, declared.inputs, strict=True):
+            if known.many:
+                self.in_pairs.append(len(table))
+                table += (8 * len(self.pairs), 2 * len(port))
+                for buffer in port:
+                    self.pairs += (base + self.places[buffer], buffer.channels)
+            else:
+                table += (base + self.places[port[0]], port[0].channels)
+        outputs = len(table)
+        for buffer in op.outputs:
+            table += (base + self.places[buffer], buffer.channels)
+        fields = [self._field(*kind, value) for kind, value in zip(params.kinds, param_values, strict=True)]
+        first_reset, first_state = len(self.resets), self.packed.size
+        fields += [self._field(*kind, value) for kind, value in zip(state.kinds, state_values, strict=True)]
+        self._reset(first_state, [f for f in fields[len(param_values):] if f.offset < 0])
+        self.fields.append(fields)
+        self.rows.append([entry.address, start, outputs, len(op.outputs), first_reset,
+                          (len(self.resets) - first_reset) // 3, 0])
+
+    def _field(self, name: str, dtype: str, rank: int, value: Any) -> Field:
+        """Put one parameter or state into memory, and its address and dimensions into the table."""
+        if rank < 0:
+            offset = self.packed.add(struct.pack("<f" if dtype == "<f4" else "<q", value))
+            self.in_packed.append(len(self.table))
+            self.table.append(offset)
+            return Field(name, offset, None, dtype, rank)
+        if value.nbytes >= BIG or name == SHARED:
+            self.table.append(address(value))
+            offset = -1
+        else:
+            offset = self.packed.add(value.tobytes())
+            self.in_packed.append(len(self.table))
+            self.table.append(offset)
+        self.table += value.shape
+        return Field(name, offset, value, dtype, rank)
+
+    def _reset(self, first: int, elsewhere: list[Field]) -> None:
+        """What has to be restored: the packed state in one piece, and each array that stays elsewhere."""
+        if self.packed.size > first:
+            self.resets += (first, first, self.packed.size - first)
+        for field in elsewhere:
+            array = field.array
+            assert array is not None
+            before = 0
+            if array.any():  # zeros need no copy to be restored from
+                self.images.append(array.copy())
+                before = address(self.images[-1])
+            self.resets += (address(array), before, array.nbytes)
+
+    def _finish(self) -> Image:
+        memory, pristine = self.packed.memory(), self.packed.memory()
+        tables, pairs, resets = (np.array(v or [0], np.int64) for v in (self.table, self.pairs, self.resets))
+        tables[self.in_packed] += address(memory)
+        tables[self.in_pairs] += address(pairs)
+        triples = resets[:len(self.resets)].reshape(-1, 3)
+        inside = triples[:, 0] == triples[:, 1]  # offsets into the packed memory
+        triples[inside, 0] += address(memory)
+        triples[inside, 1] += address(pristine)
+        rows = np.array(self.rows, np.int64).reshape(-1, walk.ROW)
+        rows[:, [walk.TABLE, walk.OUTPUTS]] = address(tables) + 8 * rows[:, [walk.TABLE, walk.OUTPUTS]]
+        rows[:, walk.RESETS] = address(resets) + 8 * rows[:, walk.RESETS]
+        plan, base = self.plan, address(self.arena)
+        header = np.zeros(walk.HEADER, np.int64)
+        header[walk.OPS], header[walk.COUNT] = address(rows), len(rows)
+        header[walk.IN], header[walk.IN_CHANNELS] = base + self.places[plan.input], plan.input.channels
+        header[walk.OUT], header[walk.OUT_CHANNELS] = base + self.places[plan.output], plan.output.channels
+        header[walk.BLOCK] = plan.block
+        keep = (self.arena, tables, pairs, resets, pristine, self.images)
+        return Image(header, rows, self.fields, memory, keep, self.arena.nbytes)

@@ -1,0 +1,158 @@
+"""From a wiring to the operations of a plan: order, channels, sums, delays that keep paths aligned, feedback."""
+
+import dataclasses
+from typing import Any
+
+from flowaudio.core.errors import GraphError, ParameterError
+from flowaudio.core.node import Format, declaration
+from flowaudio.graph.graph import IN, OUT
+from flowaudio.graph.plumbing import FeedbackRead, FeedbackWrite, PureDelay, Sum
+from flowaudio.graph.wiring import Edge, Wiring, delay_frames
+
+__all__ = ["Buffer", "Op", "Schedule", "schedule"]
+
+
+@dataclasses.dataclass(eq=False)
+class Buffer:
+    """A signal between operations, before it has a place in memory."""
+
+    channels: int
+    latency: int                        # frames by which it is behind the graph's input
+
+
+@dataclasses.dataclass(eq=False)
+class Op:
+    """One call of one kernel."""
+
+    name: str                           # of the vertex, or of what the plan put in
+    node: Any
+    format: Format
+    inputs: list[list[Buffer]]          # for each port, its edges
+    outputs: list[Buffer]
+    params: Any
+    state: Any
+
+
+@dataclasses.dataclass
+class Schedule:
+    """All operations in their order."""
+
+    ops: list[Op]
+    input: Buffer
+    output: Buffer
+    block: int                          # the longest block that feedback allows
+
+
+class _Scheduler:
+    def __init__(self, wiring: Wiring, rate: int, channels: int, block: int) -> None:
+        self.wiring = wiring
+        self.rate, self.channels = rate, channels
+        shortest = min((delay_frames(e, rate) for e in wiring.edges if e.feedback), default=block)
+        self.block = min(block, shortest)
+        self.ops: list[Op] = []
+        self.input = Buffer(channels, 0)
+        self.signals: dict[tuple[str, str], Buffer] = {(IN, "out"): self.input}
+        self.readers: dict[Edge, Op] = {}
+        self.arriving: dict[tuple[str, str], list[Edge]] = {}
+        self.entering: dict[str, list[Edge]] = {}
+        for edge in wiring.edges:
+            self.entering.setdefault(edge.target, []).append(edge)
+            self.arriving.setdefault((edge.target, edge.input), []).append(edge)
+
+    def run(self) -> Schedule:
+        for name, node in self.wiring.nodes.items():
+            self._place(name, node)
+        output = self._joined(OUT, self.arriving[(OUT, "in")], self._latency([(OUT, "in")]))
+        self._close_feedback()
+        return Schedule(self.ops, self.input, output, self.block)
+
+    def _place(self, name: str, node: Any) -> None:
+        declared = declaration(node)
+        latency = self._latency([(name, p.name) for p in declared.inputs])
+        ports: dict[str, list[Buffer]] = {}
+        for port in declared.inputs:
+            edges = self.arriving.get((name, port.name), [])
+            if not edges:
+                ports[port.name] = ports[port.default or ""]
+            elif port.many:
+                ports[port.name] = [self._aligned(e, latency, self._channels(name)) for e in edges]
+            else:
+                ports[port.name] = [self._joined(name, edges, latency)]
+        counts = tuple(b.channels for port in declared.inputs for b in ports[port.name])
+        format = Format(self.rate, counts[0] if counts else self.channels, self.block, counts)
+        for port in declared.inputs:
+            for buffer in ports[port.name]:
+                if buffer.channels != format.channels and not port.any_channels:
+                    raise GraphError(f"{name}.{port.name} gets {buffer.channels} channels where {format.channels} are "
+                                     f"expected: put a ChannelMap(channels={format.channels}) before it")
+        op = self._op(name, node, format, [ports[p.name] for p in declared.inputs], latency)
+        for port, buffer in zip(declared.outputs, op.outputs, strict=True):
+            self.signals[(name, port.name)] = buffer
+
+    def _op(self, name: str, node: Any, format: Format, inputs: list[list[Buffer]], latency: int) -> Op:
+        try:
+            params, state = node.prepare(format)
+            behind, channels = node.latency(format), node.output_channels(format)
+        except ParameterError as error:
+            raise ParameterError(f"{name}: {error}") from error
+        outputs = [Buffer(channels, latency + behind) for _ in declaration(node).outputs]
+        op = Op(name, node, format, inputs, outputs, params, state)
+        self.ops.append(op)
+        return op
+
+    def _latency(self, ports: list[tuple[str, str]]) -> int:
+        """The latency at which all signals that arrive at a node can meet."""
+        edges = [e for port in ports for e in self.arriving.get(port, []) if not e.feedback]
+        return max((self._signal(e).latency for e in edges), default=0)
+
+    def _signal(self, edge: Edge) -> Buffer:
+        return self.signals[(edge.source, edge.output)]
+
+    def _channels(self, target: str) -> int:
+        """Channels that a feedback edge has to bring to a node: those of what it is fed otherwise."""
+        forward = next((e for e in self.entering.get(target, ()) if not e.feedback), None)
+        return self._signal(forward).channels if forward is not None else self.channels
+
+    def _aligned(self, edge: Edge, latency: int, channels: int) -> Buffer:
+        """The signal of an edge, delayed as it asks and as far as the others are behind."""
+        if edge.feedback:
+            node = FeedbackRead(frames=delay_frames(edge, self.rate))
+            op = self._op(f"{edge}", node, Format(self.rate, channels, self.block), [], latency)
+            self.readers[edge] = op
+            return op.outputs[0]
+        signal = self._signal(edge)
+        frames = delay_frames(edge, self.rate) + latency - signal.latency
+        if not frames:
+            return signal
+        format = Format(self.rate, signal.channels, self.block, (signal.channels,))
+        return self._op(f"{edge}", PureDelay(frames=frames), format, [[signal]], latency).outputs[0]
+
+    def _joined(self, name: str, edges: list[Edge], latency: int) -> Buffer:
+        """One signal out of all edges that meet at a port."""
+        if len(edges) == 1 and not edges[0].feedback:
+            return self._aligned(edges[0], latency, 0)
+        channels = next((self._signal(e).channels for e in edges if not e.feedback), 0) or self._channels(name)
+        signals = [self._aligned(edge, latency, channels) for edge in edges]
+        if len(signals) == 1:
+            return signals[0]
+        for edge, signal in zip(edges, signals, strict=True):
+            if signal.channels != signals[0].channels:
+                raise GraphError(f"{edge} brings {signal.channels} channels and {edges[0]} brings {signals[0].channels} "
+                                 f"to the same input: put a ChannelMap(channels={signals[0].channels}) behind {edge.source}")
+        format = Format(self.rate, signals[0].channels, self.block, tuple(s.channels for s in signals))
+        return self._op(f"sum at {name}", Sum(), format, [signals], latency).outputs[0]
+
+    def _close_feedback(self) -> None:
+        for edge, reader in self.readers.items():
+            signal, expected = self._signal(edge), reader.outputs[0].channels
+            if signal.channels != expected:
+                raise GraphError(f"{edge} feeds back {signal.channels} channels where {expected} are expected: "
+                                 f"put a ChannelMap(channels={expected}) behind {edge.source}")
+            format = Format(self.rate, signal.channels, self.block, (signal.channels,))
+            writer = self._op(f"{edge}", FeedbackWrite(), format, [[signal]], 0)
+            writer.state = writer.state._replace(ring=reader.state.ring)  # one ring, two ends
+
+
+def schedule(wiring: Wiring, rate: int, channels: int, block: int) -> Schedule:
+    """Operations of a wiring for one rate and channel count, in blocks of at most `block` frames."""
+    return _Scheduler(wiring, rate, channels, block).run()

@@ -1,0 +1,109 @@
+"""The one compiled loop that walks any plan. It allocates nothing, waits for nothing and knows nothing of Python.
+
+A plan is an int64 header and an int64 row for each operation; the names of their fields stand here.
+"""
+
+import numpy as np
+
+from flowaudio.core.kernel import kernel
+from flowaudio.core.memory import (
+    call_entry,
+    clear,
+    copy,
+    flush_to_zero,
+    i32_1d,
+    i64_1d,
+    restore_fpu,
+)
+from flowaudio.core.native import native
+from flowaudio.core.simd import LANES, any_true, load, load_part, splat, vmax
+
+# Header
+OPS, COUNT, IN, IN_CHANNELS, OUT, OUT_CHANNELS, BLOCK, HEADER = range(8)
+
+# One row of OPS. OUTPUTS: address of (samples, channels) pairs. RESETS: address of (memory, image or 0, bytes) triples.
+ENTRY, TABLE, OUTPUTS, OUTPUT_COUNT, RESETS, RESET_COUNT, TROUBLE, ROW = range(8)
+
+INFINITE = 0x7F800000
+"""Bits of an infinite float32; a NaN has more."""
+MAGNITUDE = 0x7FFFFFFF
+"""All bits of a float32 but its sign."""
+ZERO = np.int32(0)
+
+
+@kernel
+def finite(address: int, count: int) -> bool:
+    """Whether all of float32[count] are numbers. Compares bits, in lanes: 16 samples cost 2 ns, a plain loop 15."""
+    bits = i32_1d(address, count)
+    whole = count - count % LANES
+    largest = splat(ZERO)
+    for n in range(0, whole, LANES):
+        largest = vmax(largest, load(bits, n) & MAGNITUDE)
+    largest = vmax(largest, load_part(bits, whole, count - whole) & MAGNITUDE)
+    return not any_true(largest >= INFINITE)
+
+
+@kernel
+def reset(row: int) -> None:
+    """Put an operation's state back to what it was at the start."""
+    op = i64_1d(row, ROW)
+    for k in range(op[RESET_COUNT]):
+        memory = i64_1d(op[RESETS] + 24 * k, 3)
+        if memory[1]:
+            copy(memory[0], memory[1], memory[2])
+        else:
+            clear(memory[0], memory[2])
+
+
+@kernel
+def walk(header: int, frames: int) -> None:
+    """Run every operation once, on `frames` frames, at most as many as the plan was made for.
+
+    An operation that fails or puts out something that is no number is silent for this block, begins anew and is
+    counted: nothing of it spreads.
+    """
+    plan = i64_1d(header, HEADER)
+    row = plan[OPS]
+    for _ in range(plan[COUNT]):
+        op = i64_1d(row, ROW)
+        good = call_entry(op[ENTRY], op[TABLE], frames) == 0
+        for k in range(op[OUTPUT_COUNT]):
+            out = i64_1d(op[OUTPUTS] + 16 * k, 2)
+            good = good and finite(out[0], out[1] * frames)
+        if not good:
+            op[TROUBLE] += 1
+            reset(row)
+            for k in range(op[OUTPUT_COUNT]):
+                out = i64_1d(op[OUTPUTS] + 16 * k, 2)
+                clear(out[0], 4 * out[1] * frames)
+        row += 8 * ROW
+
+
+@native
+def reset_all(header: int) -> int:
+    """Put every operation's state back."""
+    plan = i64_1d(header, HEADER)
+    for k in range(plan[COUNT]):
+        reset(plan[OPS] + 8 * ROW * k)
+    return 0
+
+
+@native
+def process(header: int, x: int, x_stride: int, y: int, y_stride: int, frames: int, block: int) -> int:
+    """Walk the plan over `frames` frames in blocks.
+
+    `x` and `y` are addresses of float32 rows, one a channel, `x_stride` and `y_stride` frames apart.
+    """
+    before = flush_to_zero()
+    plan = i64_1d(header, HEADER)
+    done = 0
+    while done < frames:
+        count = min(block, plan[BLOCK], frames - done)
+        for c in range(plan[IN_CHANNELS]):
+            copy(plan[IN] + 4 * c * count, x + 4 * (c * x_stride + done), 4 * count)
+        walk(header, count)
+        for c in range(plan[OUT_CHANNELS]):
+            copy(y + 4 * (c * y_stride + done), plan[OUT] + 4 * c * count, 4 * count)
+        done += count
+    restore_fpu(before)
+    return 0

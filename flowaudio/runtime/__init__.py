@@ -1,0 +1,1 @@
+"""What runs: rings between threads, stages that own one driver each, and the pipeline that joins them."""

@@ -1,0 +1,251 @@
+"""A ring of samples between two threads: one writes, one reads, nobody locks.
+
+Two cursors count frames from the start and never turn back; a frame's place is its number modulo the capacity. The
+writer publishes with a release store what the reader takes with an acquire load, and the other way round. Each side
+keeps the other's cursor as it last saw it and looks again only when that is not enough. The same functions serve
+kernels, callbacks and Python; Python calls them without the GIL.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from flowaudio.core.atomics import load_acquire, store_release
+from flowaudio.core.errors import FlowaudioError, ParameterError
+from flowaudio.core.kernel import kernel
+from flowaudio.core.memory import copy, i64_1d, nanosleep
+from flowaudio.core.native import native
+
+__all__ = ["Cancelled", "Ring", "ring_close", "ring_read", "ring_readable", "ring_wait_read", "ring_write",
+           "ring_write_all"]
+
+Array = np.ndarray[Any, Any]
+
+# Byte offsets in the header. What the writer writes and what the reader writes lie 128 bytes apart: two cache lines,
+# because processors fetch them in pairs.
+WRITTEN, READ_SEEN = 0, 8
+READ, WRITTEN_SEEN = 128, 136
+CLOSED, CANCELLED = 256, 264
+CAPACITY, CHANNELS, DATA = 384, 392, 400
+HEADER_BYTES = 512
+
+WAIT_NS = 200_000
+"""How long a side sleeps before it looks again: a fraction of a block, and not worth a core."""
+
+
+@kernel
+def word(ring: int, offset: int) -> int:
+    """An int64 of the header."""
+    return i64_1d(ring + offset, 1)[0]
+
+
+@kernel
+def put_word(ring: int, offset: int, value: int) -> None:
+    """Set an int64 of the header."""
+    i64_1d(ring + offset, 1)[0] = value
+
+
+@kernel
+def ring_readable(ring: int, wanted: int) -> int:
+    """Frames that can be read; the writer's cursor is looked at only if fewer than `wanted` are known of."""
+    read = word(ring, READ)
+    known = word(ring, WRITTEN_SEEN) - read
+    if known < wanted:
+        written = load_acquire(ring + WRITTEN)
+        put_word(ring, WRITTEN_SEEN, written)
+        known = written - read
+    return known
+
+
+@kernel
+def ring_writable(ring: int, wanted: int) -> int:
+    """Frames that can be written; the reader's cursor is looked at only if fewer than `wanted` are known of."""
+    written, capacity = word(ring, WRITTEN), word(ring, CAPACITY)
+    known = capacity - (written - word(ring, READ_SEEN))
+    if known < wanted:
+        read = load_acquire(ring + READ)
+        put_word(ring, READ_SEEN, read)
+        known = capacity - (written - read)
+    return known
+
+
+@kernel
+def move(ring: int, cursor: int, memory: int, stride: int, frames: int, inwards: bool) -> None:
+    """Copy between the ring and rows in memory that are `stride` frames apart, in the two regions of the ring."""
+    capacity, data = word(ring, CAPACITY), word(ring, DATA)
+    start = cursor % capacity
+    first = min(frames, capacity - start)
+    for c in range(word(ring, CHANNELS)):
+        row, lane = data + 4 * c * capacity, memory + 4 * c * stride
+        if inwards:
+            copy(row + 4 * start, lane, 4 * first)
+            copy(row, lane + 4 * first, 4 * (frames - first))
+        else:
+            copy(lane, row + 4 * start, 4 * first)
+            copy(lane + 4 * first, row, 4 * (frames - first))
+
+
+@kernel
+def ring_write(ring: int, x: int, stride: int, frames: int) -> int:
+    """Write as many of `frames` frames as there is room for; how many."""
+    count = min(frames, ring_writable(ring, frames))
+    if count > 0:
+        written = word(ring, WRITTEN)
+        move(ring, written, x, stride, count, True)
+        store_release(ring + WRITTEN, written + count)
+    return count
+
+
+@kernel
+def ring_read(ring: int, y: int, stride: int, frames: int) -> int:
+    """Read as many of `frames` frames as there are; how many."""
+    count = min(frames, ring_readable(ring, frames))
+    if count > 0:
+        read = word(ring, READ)
+        move(ring, read, y, stride, count, False)
+        store_release(ring + READ, read + count)
+    return count
+
+
+@kernel
+def ring_write_all(ring: int, x: int, stride: int, frames: int) -> int:
+    """Write all frames, asleep while there is no room; fewer only if the ring is cancelled."""
+    done = 0
+    while done < frames:
+        count = ring_write(ring, x + 4 * done, stride, frames - done)
+        done += count
+        if load_acquire(ring + CANCELLED):
+            break
+        if count == 0:
+            nanosleep(WAIT_NS)
+    return done
+
+
+@kernel
+def ring_wait_read(ring: int, frames: int) -> int:
+    """Sleep until `frames` frames can be read or no more will come; how many can be, -1 if the ring is cancelled.
+
+    A ring that is smaller than that is waited for until it is half full: the writer needs room to go on.
+    """
+    frames = min(frames, (word(ring, CAPACITY) + 1) // 2)
+    while True:
+        closed = load_acquire(ring + CLOSED)  # before the cursor: what came before the close is then seen
+        if load_acquire(ring + CANCELLED):
+            return -1
+        known = ring_readable(ring, frames)
+        if known >= frames or closed:
+            return min(known, frames)
+        nanosleep(WAIT_NS)
+
+
+@kernel
+def ring_close(ring: int) -> None:
+    """Nothing more will be written."""
+    store_release(ring + CLOSED, 1)
+
+
+@native
+def write_native(ring: int, x: int, stride: int, frames: int) -> int:
+    return ring_write_all(ring, x, stride, frames)
+
+
+@native
+def read_native(ring: int, y: int, stride: int, frames: int) -> int:
+    known = ring_wait_read(ring, frames)
+    return ring_read(ring, y, stride, known) if known > 0 else known
+
+
+@native
+def try_write_native(ring: int, x: int, stride: int, frames: int) -> int:
+    return ring_write(ring, x, stride, frames)
+
+
+@native
+def try_read_native(ring: int, y: int, stride: int, frames: int) -> int:
+    return ring_read(ring, y, stride, frames)
+
+
+@native
+def set_native(address: int, value: int) -> int:
+    store_release(address, value)
+    return 0
+
+
+@native
+def get_native(address: int) -> int:
+    return load_acquire(address)
+
+
+class Cancelled(FlowaudioError):
+    """The other side has given up; what is raised there says why."""
+
+
+class Ring:
+    """One writer, one reader, float32 ``[channels, capacity]``. Each method belongs to one of the two sides."""
+
+    def __init__(self, channels: int, capacity: int) -> None:
+        """:raises ParameterError: `channels` or `capacity` (frames) below 1."""
+        if channels < 1 or capacity < 1:
+            raise ParameterError(f"a ring needs at least one channel and one frame (got {channels}, {capacity})")
+        self.channels, self.capacity = channels, capacity
+        self._header = np.zeros((HEADER_BYTES + 128) // 8, np.int64)
+        self._data = np.zeros((channels, capacity), np.float32)
+        start = self._header.__array_interface__["data"][0]
+        self.address = start + -start % 128
+        """Where its header stands: what the compiled functions take."""
+        offset = (self.address - start) // 8
+        self._header[offset + CAPACITY // 8] = capacity
+        self._header[offset + CHANNELS // 8] = channels
+        self._header[offset + DATA // 8] = self._data.__array_interface__["data"][0]
+
+    def write(self, x: Array) -> None:
+        """Writer: all of float32 ``[channels, frames]``, waiting for room. Cancelled if the ring is."""
+        x = self._rows(x)
+        if write_native(self.address, *_rows_of(x)) < x.shape[1]:
+            raise Cancelled("the reader of a ring has given up")
+
+    def try_write(self, x: Array) -> int:
+        """Writer: as many frames as there is room for now; how many."""
+        return try_write_native(self.address, *_rows_of(self._rows(x)))
+
+    def close(self) -> None:
+        """Writer: nothing more will come."""
+        set_native(self.address + CLOSED, 1)
+
+    def read(self, frames: int) -> Array:
+        """Reader: the next `frames` frames, waiting for them; fewer, or none, at the end. Cancelled if the ring is."""
+        y = np.empty((self.channels, frames), np.float32)
+        count = read_native(self.address, *_rows_of(y))
+        if count < 0:
+            raise Cancelled("the writer of a ring has given up")
+        return y[:, :count]
+
+    def try_read(self, frames: int) -> Array:
+        """Reader: at most `frames` frames of those that are there now."""
+        y = np.empty((self.channels, frames), np.float32)
+        return y[:, :try_read_native(self.address, *_rows_of(y))]
+
+    def cancel(self) -> None:
+        """Anybody: both sides stop waiting and give up."""
+        set_native(self.address + CANCELLED, 1)
+
+    @property
+    def fill(self) -> int:
+        """Frames in it, as seen from outside: already past when it is read."""
+        read = get_native(self.address + READ)
+        return get_native(self.address + WRITTEN) - read
+
+    @property
+    def written(self) -> int:
+        """Frames written since the start."""
+        return get_native(self.address + WRITTEN)
+
+    def _rows(self, x: Array) -> Array:
+        if x.ndim != 2 or x.shape[0] != self.channels:
+            raise ParameterError(f"the ring takes float32 [{self.channels}, frames] (got shape {x.shape})")
+        return np.ascontiguousarray(x, np.float32)
+
+
+def _rows_of(x: Array) -> tuple[int, int, int]:
+    """Address, frames between rows, frames."""
+    return x.__array_interface__["data"][0], x.strides[0] // 4, x.shape[1]

@@ -1,0 +1,1 @@
+"""The audio-processing module of a stream server: presets, the processor, mastering of files."""

@@ -1,0 +1,214 @@
+"""`process`: a file in, a file out, through a graph; measured first where its loudness shall be right."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flowaudio.core.errors import ParameterError
+from flowaudio.graph.graph import Graph
+from flowaudio.graph.plan import Plan
+from flowaudio.io import Cover, Decoder, Encoder, portable_tags, probe
+from flowaudio.io.formats import FLAC, WAV, Codec, check, check_container, default_codec, fitting
+from flowaudio.nodes.loudness import LoudnessReading, loudness
+from flowaudio.runtime.pipeline import RING_FRAMES, Ring, Stage, decode_into, encode_from, run_stages, walk_between
+from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
+from flowaudio.stream.presets import QualityPreset, preset
+from flowaudio.stream.report import Report
+
+__all__ = ["Progress", "process"]
+
+Progress = Callable[[str, float, float | None], None]
+"""Called with what is done now, the seconds of sound done, and the seconds in all if they are known."""
+
+CLOSE_LU = 0.1
+"""A loudness nearer than this to its target is not corrected again: half a step that anybody could hear is 0.5."""
+
+MEASURING_PASSES = 4
+ENCODING_PASSES = 3
+
+
+@dataclasses.dataclass
+class _Job:
+    """One file on its way."""
+
+    input: str | os.PathLike[str]
+    output: Path
+    codec: Codec
+    rate: int
+    channels: int
+    tolerant: bool
+    protocols: Iterable[str]
+    progress: Progress
+    duration_s: float | None
+    passes: int = 0
+    damage: str = ""
+
+    def decoder(self) -> Decoder:
+        self.passes += 1
+        return Decoder(self.input, sample_rate=self.rate, channels=self.channels, tolerant=self.tolerant,
+                       allowed_protocols=self.protocols)
+
+    def run(self, what: str, decoder: Decoder, plan: Plan, sink: Encoder | None) -> None:
+        """Everything that the decoder gives through the plan, and into the encoder if there is one."""
+        source = Ring(self.channels, RING_FRAMES)
+        target = Ring(plan.output_channels, RING_FRAMES) if sink is not None else None
+        stages: list[Stage] = [decode_into(decoder.blocks(), source), walk_between(plan, source, target)]
+        if sink is not None and target is not None:
+            stages.append(encode_from(target, sink))
+        run_stages(stages, lambda: self.progress(what, source.written / self.rate, self.duration_s))
+        self.damage = decoder.damage
+
+    def measure(self, what: str, graph: Graph) -> LoudnessReading:
+        """Loudness and true peak of what a graph makes of the input."""
+        joined, meter = metered(graph)
+        plan = Plan(joined, self.rate, self.channels)
+        with self.decoder() as decoder:
+            self.run(what, decoder, plan, None)
+        return loudness(plan.read(meter))
+
+
+def process(
+    input: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    preset_name: str | QualityPreset | None = None,
+    graph: Any = None,
+    codec: Codec | None = None,
+    target_lufs: float | None = None,
+    sample_rate: int | None = None,
+    channels: int | None = None,
+    tolerant: bool = False,
+    allowed_protocols: Iterable[str] = ("file",),
+    progress: Progress | None = None,
+) -> Report:
+    """Process a file into a file.
+
+    :param input: a path, or a URL whose protocol stands in `allowed_protocols`.
+    :param output: a path; its suffix names the kind of file. It appears when it is finished, never before.
+    :param preset_name: ``"podcast"``, ``"mobile"``, ``"hifi"`` or a preset of your own: effects, codec and loudness.
+    :param graph: effects instead of the preset's.
+    :param codec: instead of the preset's, or of the one that goes with the suffix.
+    :param target_lufs: integrated loudness of the result; the preset's, if it normalises.
+    :param sample_rate, channels: of the result and of the graph; by default the input's, or the nearest that the
+        encoder takes.
+    :param tolerant: keep what can be decoded of a damaged input, instead of refusing it.
+    :raises SourceError: the input cannot be read. TargetError: the output cannot be written.
+        GraphError, ParameterError: the graph or a setting is wrong. Nothing is written in any of these cases.
+    """
+    start = time.perf_counter()
+    chosen = preset(preset_name) if preset_name is not None else None
+    if chosen is not None and chosen.enable_normalization and target_lufs is None:
+        target_lufs = chosen.target_lufs
+    ceiling = chosen.ceiling_dbtp if chosen is not None else -1.0
+    job = _prepare(Path(output), input, codec, chosen, sample_rate, channels, tolerant, allowed_protocols, progress)
+    effects = graph if graph is not None else chosen.graph if chosen is not None else straight()
+    if target_lufs is None:
+        return _as_is(job, effects, start)
+    return _mastered(job, effects, target_lufs, ceiling, start)
+
+
+def _prepare(output: Path, input: str | os.PathLike[str], codec: Codec | None, chosen: QualityPreset | None,
+             sample_rate: int | None, channels: int | None, tolerant: bool, protocols: Iterable[str],
+             progress: Progress | None) -> _Job:
+    codec = codec or _codec_for(output, chosen)
+    check_container(codec, output)
+    protocols = tuple(protocols)
+    info = probe(input, allowed_protocols=protocols)
+    if output.exists() and Path(input).exists() and output.samefile(input):
+        raise ParameterError(f"{output} is both input and output; name another output")
+    nearest = fitting(codec, sample_rate or info.sample_rate, channels or info.channels)
+    rate, count = sample_rate or nearest[0], channels or nearest[1]
+    check(codec, rate, count)
+    return _Job(input, output, codec, rate, count, tolerant, protocols, progress or (lambda *_: None), info.duration_s)
+
+
+def _codec_for(output: Path, chosen: QualityPreset | None) -> Codec:
+    """The preset's codec if the name of the output can hold it, or else the one that goes with the name."""
+    fallback = default_codec(output)
+    return chosen.codec if chosen is not None and isinstance(chosen.codec, type(fallback)) else fallback
+
+
+def _encode(job: _Job, graph: Any, what: str) -> tuple[Plan, Encoder]:
+    plan = Plan(graph, job.rate, job.channels)
+    check(job.codec, job.rate, plan.output_channels)
+    with job.decoder() as decoder:
+        tags, cover = portable_tags(decoder.info.tags), _cover(decoder, job.output)
+        with Encoder(job.output, job.codec, job.rate, plan.output_channels, tags=tags, cover=cover) as encoder:
+            job.run(what, decoder, plan, encoder)
+    return plan, encoder
+
+
+def _cover(decoder: Decoder, output: Path) -> Cover | None:
+    return None if output.suffix.lower() in (".wav", ".aac") else decoder.cover
+
+
+def _as_is(job: _Job, graph: Any, start: float) -> Report:
+    plan, encoder = _encode(job, graph, "encoding")
+    return Report(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
+                  channels=plan.output_channels, duration_s=encoder.frames / job.rate, mode="as is", passes=job.passes,
+                  elapsed_s=time.perf_counter() - start, clipped_samples=encoder.clipped_samples, trouble=plan.trouble,
+                  damage=job.damage)
+
+
+def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, start: float) -> Report:
+    effects = effects_only(graph)
+    before = job.measure("measuring", effects)
+    ceiling = ceiling_dbtp - _headroom_db(job.codec)
+    master = _approach(job, effects, graph, before, target_lufs, ceiling)
+    for _ in range(ENCODING_PASSES):
+        plan, encoder = _encode(job, master.after(effects), "encoding")
+        reached = _verify(job)
+        excess = (reached.true_peak_dbtp if reached.true_peak_dbtp is not None else -200.0) - ceiling_dbtp
+        if excess <= 0:
+            break
+        ceiling -= excess + 0.1
+        master = _approach(job, effects, graph, before, target_lufs, ceiling)
+    return Report(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
+                  channels=plan.output_channels, duration_s=encoder.frames / job.rate, mode="two passes",
+                  gain_db=master.gain_db, input_lufs=before.integrated_lufs, integrated_lufs=reached.integrated_lufs,
+                  true_peak_dbtp=reached.true_peak_dbtp, target_lufs=target_lufs, ceiling_dbtp=ceiling_dbtp,
+                  passes=job.passes, elapsed_s=time.perf_counter() - start, clipped_samples=encoder.clipped_samples,
+                  trouble=plan.trouble, damage=job.damage)
+
+
+def _headroom_db(codec: Codec) -> float:
+    """Room under the ceiling: 0.2 dB that the limiter may err, and what a lossy codec adds to peaks."""
+    if isinstance(codec, (WAV, FLAC)):
+        return 0.2
+    return 1.0
+
+
+def _approach(job: _Job, effects: Graph, graph: Any, before: LoudnessReading, target_lufs: float,
+              ceiling_dbtp: float) -> Master:
+    """The gain that reaches the target behind the limiter; measured again only where the limiter has work to do."""
+    limiter = final_limiter(graph, ceiling_dbtp)
+    if before.integrated_lufs is None or before.true_peak_dbtp is None:
+        return Master(0.0, limiter)
+    gain = target_lufs - before.integrated_lufs
+    for _ in range(MEASURING_PASSES):
+        master = Master(_within(gain), limiter)
+        if before.true_peak_dbtp + gain <= ceiling_dbtp:
+            return master
+        reached = job.measure("measuring", master.after(effects))
+        if reached.integrated_lufs is None or abs(reached.integrated_lufs - target_lufs) <= CLOSE_LU:
+            return master
+        gain += target_lufs - reached.integrated_lufs
+    return Master(_within(gain), limiter)
+
+
+def _within(gain_db: float) -> float:
+    return min(max(gain_db, -100.0), 40.0)
+
+
+def _verify(job: _Job) -> LoudnessReading:
+    """Loudness and true peak of the finished file, as a listener's decoder gives it back."""
+    joined, meter = metered(straight())
+    with Decoder(job.output) as decoder:
+        plan = Plan(joined, decoder.sample_rate, decoder.channels)
+        ring = Ring(decoder.channels, RING_FRAMES)
+        run_stages([decode_into(decoder.blocks(), ring), walk_between(plan, ring, None)],
+                   lambda: job.progress("checking", ring.written / decoder.sample_rate, job.duration_s))
+    return loudness(plan.read(meter))
