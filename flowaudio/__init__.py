@@ -1,1 +1,159 @@
-"""flowaudio: a numba-JIT dataflow audio engine."""
+"""flowaudio: node graphs in plain Python, compiled by numba, with no Python and no GIL on the audio path.
+
+Importing this opens no device and loads no codec; the parts are imported when they are first asked for::
+
+    import flowaudio as fa
+
+    graph = fa.Equalizer(bands=[fa.Band(kind="peak", frequency_hz=3000, gain_db=4)]) >> fa.Limiter()
+    y = fa.render(graph, x, rate=48_000)
+    fa.process("talk.wav", "talk.mp3", preset="podcast")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowaudio.core.errors import (
+        DocumentError,
+        FlowaudioError,
+        GraphError,
+        KernelError,
+        ParameterError,
+        SourceError,
+        TargetError,
+    )
+    from flowaudio.core.kernel import kernel
+    from flowaudio.core.node import Format, Port, node
+    from flowaudio.core.params import choice, flag, integer, items, param, record
+    from flowaudio.graph.document import dump, dumps, load, loads
+    from flowaudio.graph.graph import Graph, chain
+    from flowaudio.graph.plan import Plan, render
+    from flowaudio.graph.shipped import find, shipped
+    from flowaudio.io import AAC, FLAC, MP3, WAV, Decoder, Encoder, Opus, probe
+    from flowaudio.nodes import (
+        Band,
+        Biquad,
+        ChannelMap,
+        Compressor,
+        Delay,
+        Equalizer,
+        Gain,
+        LevelMeter,
+        Limiter,
+        LoudnessMeter,
+        Mix,
+        Noise,
+        Normalizer,
+        OnePole,
+        Pan,
+        Reverb,
+        Sine,
+        Sweep,
+    )
+    from flowaudio.stream.config import AudioConfig, AudioStream
+    from flowaudio.stream.presets import QualityPreset, quality_presets
+    from flowaudio.stream.process import process
+    from flowaudio.stream.processor import AudioProcessor
+    from flowaudio.stream.quality import AudioQualityMetrics, QualityAnalyzer
+    from flowaudio.stream.report import Report
+
+_PLACES = {
+    "core.errors": ("DocumentError", "FlowaudioError", "GraphError", "KernelError", "ParameterError", "SourceError",
+                    "TargetError"),
+    "core.kernel": ("kernel",),
+    "core.node": ("Format", "Port", "node"),
+    "core.params": ("choice", "flag", "integer", "items", "param", "record"),
+    "graph.document": ("dump", "dumps", "load", "loads"),
+    "graph.graph": ("Graph", "chain"),
+    "graph.plan": ("Plan", "render"),
+    "graph.shipped": ("find", "shipped"),
+    "io": ("AAC", "FLAC", "MP3", "WAV", "Decoder", "Encoder", "Opus", "probe"),
+    "nodes": ("Band", "Biquad", "ChannelMap", "Compressor", "Delay", "Equalizer", "Gain", "LevelMeter", "Limiter",
+              "LoudnessMeter", "Mix", "Noise", "Normalizer", "OnePole", "Pan", "Reverb", "Sine", "Sweep"),
+    "stream.config": ("AudioConfig", "AudioStream"),
+    "stream.presets": ("QualityPreset", "quality_presets"),
+    "stream.process": ("process",),
+    "stream.processor": ("AudioProcessor",),
+    "stream.quality": ("AudioQualityMetrics", "QualityAnalyzer"),
+    "stream.report": ("Report",),
+}
+_HOME = {name: place for place, names in _PLACES.items() for name in names}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AAC",
+    "FLAC",
+    "MP3",
+    "WAV",
+    "AudioConfig",
+    "AudioProcessor",
+    "AudioQualityMetrics",
+    "AudioStream",
+    "Band",
+    "Biquad",
+    "ChannelMap",
+    "Compressor",
+    "Decoder",
+    "Delay",
+    "DocumentError",
+    "Encoder",
+    "Equalizer",
+    "FlowaudioError",
+    "Format",
+    "Gain",
+    "Graph",
+    "GraphError",
+    "KernelError",
+    "LevelMeter",
+    "Limiter",
+    "LoudnessMeter",
+    "Mix",
+    "Noise",
+    "Normalizer",
+    "OnePole",
+    "Opus",
+    "Pan",
+    "ParameterError",
+    "Plan",
+    "Port",
+    "QualityAnalyzer",
+    "QualityPreset",
+    "Report",
+    "Reverb",
+    "Sine",
+    "SourceError",
+    "Sweep",
+    "TargetError",
+    "chain",
+    "choice",
+    "dump",
+    "dumps",
+    "find",
+    "flag",
+    "integer",
+    "items",
+    "kernel",
+    "load",
+    "loads",
+    "node",
+    "param",
+    "probe",
+    "process",
+    "quality_presets",
+    "record",
+    "render",
+    "shipped",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,8 +12,8 @@ Sound = NDArray[np.float32]
 def sound(frames: int, channels: int = 2, rate: int = 48_000, seed: int = 0) -> Sound:
     """Noise below a fifth of the rate, another in each channel: every codec keeps it, and no lag fits it twice."""
     noise = np.random.default_rng(seed).standard_normal((channels, frames + 256))
-    low = signal.sosfilt(signal.butter(6, 0.2 if rate > 12_000 else 0.3, output="sos"), noise)[:, 256:]
-    return np.asarray(np.clip(0.25 * low / max(low.std(), 1e-9), -0.9, 0.9), np.float32)
+    low = signal.sosfilt(signal.butter(6, 0.2 if rate > 12_000 else 0.3, output="sos"), noise)
+    return np.asarray(np.clip(0.18 * low / low.std(), -0.9, 0.9), np.float32)[:, 256:]
 
 
 def write(target, x: Sound, codec, rate: int = 48_000, step: int = 1009, **options) -> Encoder:

@@ -334,3 +334,20 @@ class _Steps:
             edges = list(self._arriving(name, each.name, frame))
             ports[each.name] = (edges if each.many else [sum(edges)]) if edges else ports[each.default]
         return list(self._node(name).naive([ports[p.name] for p in declared.inputs], self.memory[name]))
+
+
+# --- comparing ------------------------------------------------------------------------------------------------------
+
+def edges_of(graph: nx.DiGraph) -> list[Any]:
+    """By target: the edges with all they hold, in the order in which they arrive."""
+    arriving: dict[str, list[Any]] = {}
+    for source, target, data in graph.in_edges(data=True):
+        arriving.setdefault(target, []).append((source, {k: x for k, x in data.items() if x is not None}))
+    return sorted(arriving.items(), key=lambda item: item[0])
+
+
+def assert_equal(first: nx.DiGraph, second: nx.DiGraph) -> None:
+    assert {n: d.get("node") for n, d in first.nodes(data=True)} == {n: d.get("node") for n, d in second.nodes(data=True)}
+    assert edges_of(first) == edges_of(second)
+    for key in ("name", "description"):
+        assert first.graph.get(key) == second.graph.get(key)

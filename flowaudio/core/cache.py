@@ -84,7 +84,7 @@ _observer: Observer = _say
 
 @contextlib.contextmanager
 def on_compile(observer: Observer) -> Iterator[None]:
-    """While this lasts, `observer(name, None)` is called before a kernel is compiled, and `observer(name, seconds)` after.
+    """While this lasts, `observer(name, None)` is called before a compilation and `observer(name, seconds)` after it.
 
     Without one, each compilation is told on standard error.
     """

@@ -68,7 +68,7 @@ def _explain(error: Exception, function: Callable[..., Any]) -> str:
     return f"{reason} ({where.rstrip(':')})"
 
 
-@global_compiler_lock  # type: ignore[untyped-decorator]  # numba has no types
+@global_compiler_lock
 def compile_object(symbol: str, function: Callable[..., Any], arguments: int, author: str = "") -> Object:
     """Object code with one function, ``int64 symbol(int64 * arguments)``.
 

@@ -47,7 +47,8 @@ def fields_of(owner: str, values: Any, state: bool) -> tuple[Fields, list[Any]]:
     names = getattr(values, "_fields", None)
     if names is None:
         raise GraphError(f"{owner}.prepare must return two NamedTuples or None (got {type(values).__name__})")
-    kinds, made = [], []
+    kinds: list[tuple[str, str, int]] = []
+    made: list[Any] = []
     for name, value in zip(names, values, strict=True):
         if isinstance(value, np.ndarray):
             if not value.ndim or value.dtype.kind not in "fiu":
@@ -80,7 +81,9 @@ def entry_for(declared: Declaration, params: Fields, state: Fields) -> Linked:
         def build(symbol: str) -> Object:
             from flowaudio.core import compiler
 
-            return compiler.compile_object(symbol, compiler.make_entry(declared.kernel, shape), 2, declared.name)
+            function = compiler.make_entry(declared.kernel, shape)
+            made: Object = compiler.compile_object(symbol, function, 2, declared.name)
+            return made
 
         found = declared.entries[key] = load(declared.name, digest, build)
     return found

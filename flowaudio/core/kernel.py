@@ -1,7 +1,9 @@
 """`@kernel`: marks a plain Python function as work that is compiled and runs on the audio path."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = ["Kernel", "kernel"]
 
@@ -25,11 +27,12 @@ class Kernel:
         return f"<kernel {self.function.__module__}.{self.function.__qualname__}>"
 
 
-def kernel(function: Callable[..., Any]) -> Kernel:
+def kernel(function: F) -> F:
     """Mark a function as a kernel. A function that numba's own decorators wrapped is unwrapped.
 
     A kernel may use numbers, arrays, tuples, `math`, NumPy's scalar functions, other kernels and what
     :mod:`flowaudio.core.simd` and :mod:`flowaudio.core.atomics` offer. Whatever would allocate is refused when it is
     compiled, with the line that asks for it. A sum over a block keeps its order: cut into other blocks, it is the same.
     """
-    return Kernel(getattr(function, "py_func", function))
+    # To a type checker it stays the function that it was: kernels that call each other are checked.
+    return Kernel(getattr(function, "py_func", function))  # type: ignore[return-value]  # see above

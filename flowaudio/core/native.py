@@ -132,7 +132,8 @@ class Native:
     def _build(self, symbol: str) -> Object:
         from flowaudio.core import compiler
 
-        return compiler.compile_object(symbol, self.function, self.function.__code__.co_argcount)
+        made: Object = compiler.compile_object(symbol, self.function, self.function.__code__.co_argcount)
+        return made
 
     def __call__(self, *arguments: int) -> int:
         if self._call is None:

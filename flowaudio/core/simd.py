@@ -79,8 +79,8 @@ def put(value: Vector, index: int, scalar: Scalar) -> Vector:
 def shuffle(a: Vector, b: Vector, order: str) -> Vector:
     """Lanes of `a` and `b` in a new order: for eight lanes, digits 0–7 name those of `a`, 8–f those of `b`.
 
-    The order is a literal: ``shuffle(a, b, "80123456")`` moves all lanes up by one and puts b's first in front. For four
-    lanes the digits are 0–3 and 4–7.
+    The order is a literal: ``shuffle(a, b, "80123456")`` moves all lanes up by one and puts b's first in front. For
+    four lanes the digits are 0–3 and 4–7.
     """
 
 

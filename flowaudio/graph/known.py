@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from flowaudio.core.errors import DocumentError, GraphError
 from flowaudio.core.node import declaration
+from flowaudio.core.params import shown
 
 __all__ = ["Known", "close_to", "known_nodes", "node_type", "type_name"]
 
@@ -64,10 +65,10 @@ def node_type(name: str, known: Known = None) -> type:
     if not entry and len(found) == 1:
         return next(iter(found.values()))
     if not entry and found:
-        raise DocumentError(f"the node type {name!r} is offered by more than one package: "
+        raise DocumentError(f"the node type {shown(name)} is offered by more than one package: "
                             f"write {' or '.join(f'{e}:{name}' for e in sorted(found))}")
     if entry in installed.broken:
-        raise DocumentError(f"there is no node type {name!r}: the nodes of {entry} cannot be loaded: "
+        raise DocumentError(f"there is no node type {shown(name)}: the nodes of {entry} cannot be loaded: "
                             f"{installed.broken[entry]}")
     message = _unknown(name, [*table, *installed.nodes])
     for broken, reason in installed.broken.items():
@@ -104,7 +105,7 @@ def close_to(name: str, names: Iterable[str]) -> str:
 
 
 def _unknown(name: str, names: Iterable[str]) -> str:
-    return f"there is no node type {name!r}; {close_to(name, names)}"
+    return f"there is no node type {shown(name)}; {close_to(name, names)}"
 
 
 def _table(known: Mapping[str, type] | Iterable[type]) -> dict[str, type]:

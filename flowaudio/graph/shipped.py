@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from flowaudio.core.errors import DocumentError
+from flowaudio.core.params import shown
 from flowaudio.graph.encoding import FORMATS
 from flowaudio.graph.known import close_to
 
@@ -30,8 +31,8 @@ def find(name_or_path: str | Path) -> Path:
     if text in ready:
         return ready[text]
     if path.suffix[1:].lower() in FORMATS or len(path.parts) > 1:
-        raise DocumentError(f"there is no file {text!r}")
-    raise DocumentError(f"there is neither a file nor a ready graph called {text!r}; {close_to(text, ready)}")
+        raise DocumentError(f"there is no file {shown(text)}")
+    raise DocumentError(f"there is neither a file nor a ready graph called {shown(text)}; {close_to(text, ready)}")
 
 
 def _folder() -> Path | None:

@@ -222,7 +222,7 @@ class Encoder:
         rows = samples if self._format.is_planar else samples.T.reshape(1, -1)
         # With eight channels PyAV counts a plane too many.
         for plane, row in zip(frame.planes[: len(rows)], rows, strict=True):
-            plane.update(np.ascontiguousarray(row))
+            plane.update(row.tobytes())
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._encoded, Fraction(1, self._rate)
         self._encoded += frame.samples
         self._mux(self._stream.encode(frame))

@@ -24,6 +24,7 @@ __all__ = [
     "check_container",
     "container_for",
     "default_codec",
+    "fitting",
 ]
 
 

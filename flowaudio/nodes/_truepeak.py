@@ -30,6 +30,7 @@ STREAMS = 5                             # x, o, q1, q3, d
 WIDTH = PAST + CHUNK + 40               # behind the chunk there is room for whole vectors, four at a time
 
 LONG, SHORT, HALF, QUARTER = 24, 8, 6, 4        # half the taps of each filter
+X, O, Q1, Q3, D = (stream * WIDTH for stream in range(STREAMS))
 ZERO = np.float32(0.0)
 
 
@@ -61,7 +62,7 @@ def oversample(row: Any, start: int, count: int, taps: Any, z: Any) -> None:
     `z` is one channel's streams. Afterwards `peak` and `uncertainty` may be asked, then `advance` must be called.
     """
     for n in range(count):
-        z[PAST + n] = row[start + n]
+        z[X + PAST + n] = row[start + n]
     for n in range(PAST, PAST + count, 32):
         _halves(n, taps, z)
     for n in range(PAST, PAST + count, 8):
@@ -74,7 +75,7 @@ def _halves(n: int, taps: Any, z: Any) -> None:
     zero = splat(ZERO)
     a0, a1, a2, a3 = zero, zero, zero, zero
     b0, b1, b2, b3 = zero, zero, zero, zero
-    left, right = n - LONG, n - LONG + 1
+    left, right = X + n - LONG, X + n - LONG + 1
     for j in range(SHORT):
         long, short = taps[j], taps[LONG + j]
         pair = load(z, left - j) + load(z, right + j)
@@ -85,22 +86,85 @@ def _halves(n: int, taps: Any, z: Any) -> None:
         a2, b2 = fma(pair, long, a2), fma(pair, short, b2)
         pair = load(z, left - j + 24) + load(z, right + j + 24)
         a3, b3 = fma(pair, long, a3), fma(pair, short, b3)
-    b0, b1, b2, b3 = a0 - b0, a1 - b1, a2 - b2, a3 - b3     # what the two make of the same taps
     for j in range(SHORT, LONG):
         long = taps[j]
-        p0 = (load(z, left - j) + load(z, right + j))
-        p1 = (load(z, left - j + 8) + load(z, right + j + 8))
-        p2 = (load(z, left - j + 16) + load(z, right + j + 16))
-        p3 = (load(z, left - j + 24) + load(z, right + j + 24))
-        a0, b0 = fma(p0, long, a0), fma(p0, long, b0)
-        a1, b1 = fma(p1, long, a1), fma(p1, long, b1)
-        a2, b2 = fma(p2, long, a2), fma(p2, long, b2)
-        a3, b3 = fma(p3, long, a3), fma(p3, long, b3)
-    store(z, WIDTH + n, a0)
-    store(z, WIDTH + n + 8, a1)
-    store(z, WIDTH + n + 16, a2)
-    store(z, WIDTH + n + 24, a3)
-    store(z, 4 * WIDTH + n, vabs(b0))
-    store(z, 4 * WIDTH + n + 8, vabs(b1))
-    store(z, 4 * WIDTH + n + 16, vabs(b2))
-    store(z, 4 * WIDTH + n + 24, vabs(b3))
+        a0 = fma(load(z, left - j) + load(z, right + j), long, a0)
+        a1 = fma(load(z, left - j + 8) + load(z, right + j + 8), long, a1)
+        a2 = fma(load(z, left - j + 16) + load(z, right + j + 16), long, a2)
+        a3 = fma(load(z, left - j + 24) + load(z, right + j + 24), long, a3)
+    _keep(z, n, a0, b0)
+    _keep(z, n + 8, a1, b1)
+    _keep(z, n + 16, a2, b2)
+    _keep(z, n + 24, a3, b3)
+
+
+@kernel
+def _keep(z: Any, n: int, long: Any, short: Any) -> None:
+    store(z, O + n, long)
+    store(z, D + n, vabs(long - short))
+
+
+@kernel
+def _quarters(n: int, taps: Any, z: Any) -> None:
+    """8 frames of q1 and q3, each between its neighbours of x and o in turn; 3 frames behind o."""
+    h0, h1, h2 = taps[LONG + SHORT], taps[LONG + SHORT + 1], taps[LONG + SHORT + 2]
+    h3, h4, h5 = taps[LONG + SHORT + 3], taps[LONG + SHORT + 4], taps[LONG + SHORT + 5]
+    x, o = X + n - LONG - 3, O + n - 3
+    o_3, o_2, o_1, o0, o1, o2, o3 = (load(z, o - 3), load(z, o - 2), load(z, o - 1), load(z, o), load(z, o + 1),
+                                     load(z, o + 2), load(z, o + 3))
+    x_2, x_1, x0, x1, x2, x3 = (load(z, x - 2), load(z, x - 1), load(z, x), load(z, x + 1), load(z, x + 2),
+                                load(z, x + 3))
+    q = (x0 + o0) * h0
+    q = fma(o_1 + x1, h1, q)
+    q = fma(x_1 + o1, h2, q)
+    q = fma(o_2 + x2, h3, q)
+    q = fma(x_2 + o2, h4, q)
+    store(z, Q1 + n, fma(o_3 + x3, h5, q))
+    q = (o0 + x1) * h0
+    q = fma(x0 + o1, h1, q)
+    q = fma(o_1 + x2, h2, q)
+    q = fma(x_1 + o2, h3, q)
+    q = fma(o_2 + x3, h4, q)
+    store(z, Q3 + n, fma(x_2 + o3, h5, q))
+
+
+@kernel
+def _eighth(a0: Any, a1: Any, a2: Any, a3: Any, b0: Any, b1: Any, b2: Any, b3: Any, taps: Any) -> Any:
+    """Magnitude half-way between a0 and b0, from the four neighbours on each side."""
+    base = LONG + SHORT + HALF
+    return vabs(fma(a3 + b3, taps[base + 3], fma(a2 + b2, taps[base + 2],
+                                                 fma(a1 + b1, taps[base + 1], (a0 + b0) * taps[base]))))
+
+
+@kernel
+def peak(n: int, taps: Any, z: Any) -> Any:
+    """Greatest magnitude in [n, n + 1) for eight frames, DELAY behind those of the chunk from its n-th on."""
+    at = PAST + n
+    x0, x1 = load(z, X + at - DELAY), load(z, X + at - DELAY + 1)
+    o_1, o0, o1 = load(z, O + at - 5), load(z, O + at - 4), load(z, O + at - 3)
+    p_1, p0, p1 = load(z, Q1 + at - 2), load(z, Q1 + at - 1), load(z, Q1 + at)
+    q_1, q0, q1 = load(z, Q3 + at - 2), load(z, Q3 + at - 1), load(z, Q3 + at)
+    grid = vmax(vmax(vabs(x0), vabs(o0)), vmax(vabs(p0), vabs(q0)))
+    between = vmax(vmax(_eighth(x0, q_1, o_1, p_1, p0, o0, q0, x1, taps),
+                        _eighth(p0, x0, q_1, o_1, o0, q0, x1, p1, taps)),
+                   vmax(_eighth(o0, p0, x0, q_1, q0, x1, p1, o1, taps),
+                        _eighth(q0, o0, p0, x0, x1, p1, o1, q1, taps)))
+    return vmax(grid, between)
+
+
+@kernel
+def uncertainty(n: int, z: Any) -> Any:
+    """By how much another interpolator may differ around the frames of `peak`: the greatest d of five."""
+    at = D + PAST + n - 4
+    near = vmax(vmax(load(z, at - 1), load(z, at + 1)), vmax(load(z, at - 2), load(z, at + 2)))
+    return vmax(load(z, at), near)
+
+
+@kernel
+def advance(count: int, z: Any) -> None:
+    """Make what the next chunk needs of this one its past."""
+    for n in range(PAST):
+        z[n] = z[count + n]
+    for stream in range(1, STREAMS):
+        for n in range(stream * WIDTH + PAST - 8, stream * WIDTH + PAST):
+            z[n] = z[count + n]

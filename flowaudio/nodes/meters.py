@@ -139,8 +139,8 @@ class LevelMeter:
         mean, falling, total, highest = np.zeros((4, channels))
         levels = np.full((4, channels), FLOOR_DBFS, np.float32)
         return (Params(np.array([keep]), np.array([fall])),
-                State(np.zeros(1, np.int64), power, peak, mean, falling, total, highest, levels[0], levels[1], levels[2],
-                      levels[3], np.zeros(channels, np.int64)))
+                State(np.zeros(1, np.int64), power, peak, mean, falling, total, highest,
+                      levels[0], levels[1], levels[2], levels[3], np.zeros(channels, np.int64)))
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:

@@ -89,7 +89,7 @@ class Noise:
     """White or pink noise; every channel is independent of the others.
 
     White noise is uniformly distributed: its peaks are at most 4.77 dB above `level_dbfs`. Each sample is a hash of
-    seed, channel and frame number, so it does not depend on the block size; it repeats after 2^32 frames, a day at 48 kHz.
+    seed, channel and frame number: it does not depend on the block size. It repeats after 2^32 frames, a day at 48 kHz.
 
     Pink noise is white noise through a filter of eight real poles. It falls by 3.01 dB an octave within 0.023 dB from
     0.00004 to 0.48 of the sampling rate (1.9 Hz to 23 kHz at 48 kHz, 7.7 Hz to 92 kHz at 192 kHz); nearly Gaussian.

@@ -22,12 +22,12 @@ TUNED_AT = 44_100
 SHORTEST = 8
 """Frames of a ring, at least: as many as are read before the first is written."""
 
-LEVEL = 0.09
-"""What goes into the combs: with `wet` 1 the reverberation of a usual room is about as loud as what made it."""
+LEVEL = 0.28
+"""What goes into the combs: with `wet` 1 and all else as it is by default the reverberation is as loud as the signal."""
 SIGNS = ((0, 1, 2, 3, 4, 5, 6, 7), (0, 2, 1, 3, 4, 6, 5, 7), (0, 2, 3, 1, 4, 6, 7, 5), (0, 4, 1, 5, 2, 6, 3, 7),
-         (0, 4, 1, 5, 6, 2, 7, 3), (0, 4, 2, 6, 1, 5, 3, 7), (0, 4, 2, 6, 5, 1, 7, 3))
-"""Which combs are added and which are taken away: those in even places, those in odd places; a row a channel. Any two rows
-agree on four combs and differ on four."""
+         (0, 4, 1, 5, 6, 2, 7, 3), (0, 1, 3, 2, 5, 4, 6, 7), (0, 4, 2, 6, 5, 1, 7, 3))
+"""Which combs are added and which are taken away: those in even places, those in odd places; a row a channel. Any two
+rows agree on four combs and differ on four."""
 
 TILE = 256
 """Frames that go through one stage before the next stage has its turn."""
@@ -62,8 +62,8 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is still under way. The rings of all combs and all-passes stand in one memory, with 8 frames before and behind
-    each that no ring uses: eight frames are read and written at once, wherever a ring ends."""
+    """What is still under way. The rings of all combs and all-passes stand in one memory, with 8 frames before and
+    behind each that no ring uses: eight frames are read and written at once, wherever a ring ends."""
 
     ring: Any                           # float32 [all rings]
     places: Any                         # int64 [channel, ring], frame in its ring that is next
@@ -174,8 +174,8 @@ def unroll(ring: Any, start: int, length: int, at: int) -> None:
 
 @kernel
 def roll(ring: Any, start: int, length: int, at: int) -> None:
-    """After eight frames were written over a ring's end: to its beginning with them. The others fall before it, where the
-    frames are that no ring uses."""
+    """After eight frames were written over a ring's end: to its beginning with them. The others fall before it, where
+    the frames are that no ring uses."""
     if at + 8 > length:
         store(ring, start + at - length, load(ring, start + at))
 
@@ -297,10 +297,10 @@ class Reverb:
         all-pass  v[n] = x[n] + g v[n-L],  y[n] = v[n-L] - g v[n],  g = 0.5
 
     with ``f = 0.7 + 0.28 room_size`` (reverberation dies by 60 dB in 0.6 s, 1.2 s, 11 s for `room_size` 0, 0.5, 1) and
-    ``d = 0.4 damping`` at 44.1 kHz, the same time at other rates, as have the delays L. It is the structure and the tuning of
-    Freeverb, with two differences at no cost. Its all-passes are true ones: they colour nothing and cannot grow. And four
-    of the combs are subtracted, which four being another choice in each channel: no resonance piles up below the lowest
-    tone, and the channels differ in the bass too, where a few more frames of delay are nothing.
+    ``d = 0.4 damping`` at 44.1 kHz; at other rates what takes the same time, as with the delays L. It is the structure
+    and the tuning of Freeverb, with two differences at no cost. Its all-passes are true ones: they colour nothing and
+    cannot grow. And four of the combs are subtracted, another four in each channel: nothing piles up below the lowest
+    resonance, and the channels differ in the bass too, where a few more frames of delay are nothing.
 
     Any number of channels; as many go out as come in (for a mono signal in a stereo room: ``ChannelMap(channels=2)``
     before it). `width` 0 gives all channels the same reverberation.

@@ -36,7 +36,8 @@ WAIT_NS = 200_000
 @kernel
 def word(ring: int, offset: int) -> int:
     """An int64 of the header."""
-    return i64_1d(ring + offset, 1)[0]
+    value: int = i64_1d(ring + offset, 1)[0]
+    return value
 
 
 @kernel
@@ -248,4 +249,4 @@ class Ring:
 
 def _rows_of(x: Array) -> tuple[int, int, int]:
     """Address, frames between rows, frames."""
-    return x.__array_interface__["data"][0], x.strides[0] // 4, x.shape[1]
+    return int(x.__array_interface__["data"][0]), x.strides[0] // 4, x.shape[1]

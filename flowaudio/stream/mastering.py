@@ -21,7 +21,8 @@ class Master(NamedTuple):
 
     def after(self, effects: Graph) -> Graph:
         """The graph with gain and limiter behind it."""
-        return effects >> Gain(gain_db=self.gain_db) >> self.limiter
+        graph: Graph = effects >> Gain(gain_db=self.gain_db) >> self.limiter
+        return graph
 
 
 def straight() -> Graph:
@@ -32,7 +33,7 @@ def straight() -> Graph:
 
 
 def effects_only(graph: Any) -> Graph:
-    """A copy without Normalizers and without a Limiter that feeds ``out``: what was before is joined to what follows."""
+    """A copy without Normalizers and without a Limiter at its end: what was before is joined to what follows."""
     copy = Graph(graph)
     for name in list(copy.nodes):
         node = copy.nodes[name].get("node")
@@ -48,8 +49,9 @@ def _bridge(graph: Graph, name: str) -> None:
     graph.remove_node(name)
     for source, _, before in arriving:
         for _, target, after in leaving:
-            merged = {k: v for k, v in before.items() if k != "input"} | {k: v for k, v in after.items() if k != "output"}
-            graph.add_edge(source, target, **merged)
+            start = {k: v for k, v in before.items() if k != "input"}
+            end = {k: v for k, v in after.items() if k != "output"}
+            graph.add_edge(source, target, **{**start, **end})
 
 
 def final_limiter(graph: Any, ceiling_dbtp: float) -> Limiter:

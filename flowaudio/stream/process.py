@@ -13,9 +13,11 @@ from flowaudio.graph.plan import Plan
 from flowaudio.io import Cover, Decoder, Encoder, portable_tags, probe
 from flowaudio.io.formats import FLAC, WAV, Codec, check, check_container, default_codec, fitting
 from flowaudio.nodes.loudness import LoudnessReading, loudness
-from flowaudio.runtime.pipeline import RING_FRAMES, Ring, Stage, decode_into, encode_from, run_stages, walk_between
+from flowaudio.runtime.pipeline import RING_FRAMES, Stage, decode_into, encode_from, run_stages, walk_between
+from flowaudio.runtime.ring import Ring
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
-from flowaudio.stream.presets import QualityPreset, preset
+from flowaudio.stream.presets import QualityPreset
+from flowaudio.stream.presets import preset as find_preset
 from flowaudio.stream.report import Report
 
 __all__ = ["Progress", "process"]
@@ -74,7 +76,7 @@ def process(
     input: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    preset_name: str | QualityPreset | None = None,
+    preset: str | QualityPreset | None = None,
     graph: Any = None,
     codec: Codec | None = None,
     target_lufs: float | None = None,
@@ -88,7 +90,7 @@ def process(
 
     :param input: a path, or a URL whose protocol stands in `allowed_protocols`.
     :param output: a path; its suffix names the kind of file. It appears when it is finished, never before.
-    :param preset_name: ``"podcast"``, ``"mobile"``, ``"hifi"`` or a preset of your own: effects, codec and loudness.
+    :param preset: ``"podcast"``, ``"mobile"``, ``"hifi"`` or a preset of your own: effects, codec and loudness.
     :param graph: effects instead of the preset's.
     :param codec: instead of the preset's, or of the one that goes with the suffix.
     :param target_lufs: integrated loudness of the result; the preset's, if it normalises.
@@ -99,7 +101,7 @@ def process(
         GraphError, ParameterError: the graph or a setting is wrong. Nothing is written in any of these cases.
     """
     start = time.perf_counter()
-    chosen = preset(preset_name) if preset_name is not None else None
+    chosen = find_preset(preset) if preset is not None else None
     if chosen is not None and chosen.enable_normalization and target_lufs is None:
         target_lufs = chosen.target_lufs
     ceiling = chosen.ceiling_dbtp if chosen is not None else -1.0

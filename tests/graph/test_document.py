@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from naive_graph import ALL, Band, Everything, Late, Minus, Scale, Slope, Split, Weighted
+from naive_graph import ALL, Band, Everything, Late, Minus, Scale, Slope, Split, Weighted, assert_equal, edges_of
 
 from flowaudio.core.errors import DocumentError, FlowaudioError, GraphError, TargetError
 from flowaudio.core.kernel import kernel
@@ -26,19 +26,6 @@ from flowaudio.graph.plan import render
 from flowaudio.graph.wiring import read
 
 quick = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-
-
-def edges_of(graph: nx.DiGraph) -> list[Any]:
-    """By target: the edges with all they hold, in the order in which they arrive."""
-    arriving = [(u, v, {k: x for k, x in data.items() if x is not None}) for u, v, data in graph.in_edges(data=True)]
-    return [(v, [(u, d) for u, w, d in arriving if w == v]) for v in sorted(graph)]
-
-
-def assert_equal(first: nx.DiGraph, second: nx.DiGraph) -> None:
-    assert {n: d.get("node") for n, d in first.nodes(data=True)} == {n: d.get("node") for n, d in second.nodes(data=True)}
-    assert edges_of(first) == edges_of(second)
-    for key in ("name", "description"):
-        assert first.graph.get(key) == second.graph.get(key)
 
 
 def assert_round_trips(graph: nx.DiGraph, **known: Any) -> None:

@@ -44,7 +44,7 @@ def _is_float(kind: VectorType) -> bool:
 
 def _binary(python: Any, floating: str | None, integer: str | None) -> None:
     @infer_global(python)
-    class Typing(AbstractTemplate):  # type: ignore[misc]  # numba has no types
+    class Typing(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             kind = _common(args) if len(args) == 2 else None
             if kind is None or (floating if _is_float(kind) else integer) is None:
@@ -73,7 +73,7 @@ for _python, _floating, _integer in (
 
 def _comparison(python: Any, sign: str) -> None:
     @infer_global(python)
-    class Typing(AbstractTemplate):  # type: ignore[misc]  # numba has no types
+    class Typing(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             kind = _common(args) if len(args) == 2 else None
             return None if kind is None else signature(kind.mask, *args)
@@ -98,7 +98,7 @@ for _python, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, ">
 
 def _of_masks(python: Any, instruction: str) -> None:
     @infer_global(python)
-    class Typing(AbstractTemplate):  # type: ignore[misc]  # numba has no types
+    class Typing(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             if len(args) == 2 and isinstance(args[0], MaskType) and args[0] == args[1]:
                 return signature(args[0], *args)
@@ -114,7 +114,7 @@ for _python, _instruction in ((operator.and_, "and_"), (operator.or_, "or_"), (o
 
 
 @infer_global(operator.invert)
-class _Invert(AbstractTemplate):  # type: ignore[misc]  # numba has no types
+class _Invert(AbstractTemplate):
     def generic(self, args: Any, kws: Any) -> Any:
         return signature(args[0], args[0]) if isinstance(args[0], MaskType) else None
 
@@ -125,7 +125,7 @@ def _invert(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @infer_global(operator.neg)
-class _Negate(AbstractTemplate):  # type: ignore[misc]  # numba has no types
+class _Negate(AbstractTemplate):
     def generic(self, args: Any, kws: Any) -> Any:
         return signature(args[0], args[0]) if isinstance(args[0], VectorType) else None
 

@@ -20,7 +20,7 @@ ELEMENTS: dict[Any, Any] = {
 }
 
 
-class VectorType(types.Type):  # type: ignore[misc]  # numba has no types
+class VectorType(types.Type):
     """256 bits of one element type."""
 
     def __init__(self, name: str, dtype: Any) -> None:
@@ -34,7 +34,7 @@ class VectorType(types.Type):  # type: ignore[misc]  # numba has no types
         return mask8 if self.lanes == 8 else mask4
 
 
-class MaskType(types.Type):  # type: ignore[misc]  # numba has no types
+class MaskType(types.Type):
     """One truth value a lane."""
 
     def __init__(self, name: str, lanes: int) -> None:
@@ -45,7 +45,7 @@ class MaskType(types.Type):  # type: ignore[misc]  # numba has no types
 
 @register_model(VectorType)
 @register_model(MaskType)
-class _Model(models.PrimitiveModel):  # type: ignore[misc]  # numba has no types
+class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
         super().__init__(manager, fe_type, fe_type.llvm)
 

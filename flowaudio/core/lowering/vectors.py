@@ -170,6 +170,7 @@ def _scalar(kind: Any) -> Any:
 @lowers(simd.fma)
 def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     vectors = {k for k in (a, b, c) if isinstance(k, VectorType)}
+    kind: Any
     if len(vectors) == 1:
         kind = vectors.pop()
     elif not vectors and {a, b, c} <= {types.float32, types.float64}:
