@@ -47,8 +47,7 @@ class _Scheduler:
     def __init__(self, wiring: Wiring, rate: int, channels: int, block: int) -> None:
         self.wiring = wiring
         self.rate, self.channels = rate, channels
-        shortest = min((delay_frames(e, rate) for e in wiring.edges if e.feedback), default=block)
-        self.block = min(block, shortest)
+        self.block = block
         self.ops: list[Op] = []
         self.input = Buffer(channels, 0)
         self.signals: dict[tuple[str, str], Buffer] = {(IN, "out"): self.input}
@@ -135,19 +134,33 @@ class _Scheduler:
         signals = [self._aligned(edge, latency, channels) for edge in edges]
         if len(signals) == 1:
             return signals[0]
+        expected = signals[0].channels
         for edge, signal in zip(edges, signals, strict=True):
-            if signal.channels != signals[0].channels:
-                raise GraphError(f"{edge} brings {signal.channels} channels and {edges[0]} brings {signals[0].channels} "
-                                 f"to the same input: put a ChannelMap(channels={signals[0].channels}) behind {edge.source}")
+            if signal.channels != expected:
+                raise GraphError(f"{edge} brings {signal.channels} channels and {edges[0]} brings {expected} to the same "
+                                 f"input: put a ChannelMap(channels={expected}) behind {edge.source}")
         format = Format(self.rate, signals[0].channels, self.block, tuple(s.channels for s in signals))
         return self._op(f"sum at {name}", Sum(), format, [signals], latency).outputs[0]
 
     def _close_feedback(self) -> None:
+        """Give each feedback edge its other end, and the length that makes it come round after just its delay.
+
+        What it brings is late by the latency of the nodes within the loop already: the edge is shorter by that.
+        """
         for edge, reader in self.readers.items():
             signal, expected = self._signal(edge), reader.outputs[0].channels
             if signal.channels != expected:
                 raise GraphError(f"{edge} feeds back {signal.channels} channels where {expected} are expected: "
                                  f"put a ChannelMap(channels={expected}) behind {edge.source}")
+            behind = signal.latency - reader.outputs[0].latency
+            frames = delay_frames(edge, self.rate) - behind
+            if frames < 1:
+                least_ms = (behind + 1) * 1000 / self.rate
+                raise GraphError(f"{edge} has a delay of {edge.delay_ms:g} ms, but the nodes of its loop are late by "
+                                 f"{behind} frames: give it at least {least_ms:.2f} ms")
+            reader.node = FeedbackRead(frames=frames)
+            reader.params, reader.state = reader.node.prepare(reader.format)
+            self.block = min(self.block, frames)
             format = Format(self.rate, signal.channels, self.block, (signal.channels,))
             writer = self._op(f"{edge}", FeedbackWrite(), format, [[signal]], 0)
             writer.state = writer.state._replace(ring=reader.state.ring)  # one ring, two ends

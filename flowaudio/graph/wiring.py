@@ -51,11 +51,15 @@ def read(graph: Any) -> Wiring:
     edges = [_edge(nodes, _name(u), _name(v), data, k) for k, (u, v, data) in enumerate(graph.in_edges(data=True))]
     if not any(edge.target == OUT for edge in edges):
         raise GraphError('nothing reaches "out": connect the last node to it, for example graph.connect("gain", "out")')
-    edges = _mark_feedback(edges)
+    try:
+        order = _order(edges)
+    except graphlib.CycleError:
+        edges = _mark_feedback(edges)
+        order = _order(edges)
     wanted = _wanted(nodes, edges)
     edges = [edge for edge in edges if edge.target in wanted and edge.source in wanted]
     _check_connected(nodes, edges, wanted)
-    ordered = {name: nodes[name] for name in _sorter(edges).static_order() if name in nodes}
+    ordered = {name: nodes[name] for name in order if name in nodes and name in wanted}
     for name in nodes:
         if name in wanted:
             ordered.setdefault(name, nodes[name])  # fed by feedback alone
@@ -106,8 +110,6 @@ def _port(node: str, side: str, name: Any, known: list[str]) -> str:
 
 def _mark_feedback(edges: list[Edge]) -> list[Edge]:
     """Edges with a delay inside a cycle become feedback; a cycle without one is a fault."""
-    if _acyclic(edges):
-        return edges
     shape = nx.DiGraph((e.source, e.target) for e in edges)
     loops = [c for c in nx.strongly_connected_components(shape) if len(c) > 1]
     loops += [{n} for n in nx.nodes_with_selfloops(shape) if not any(n in loop for loop in loops)]
@@ -128,20 +130,13 @@ def _mark_feedback(edges: list[Edge]) -> list[Edge]:
                      f'for example graph.connect("{u}", "{v}", delay_ms=10)')
 
 
-def _sorter(edges: list[Edge]) -> graphlib.TopologicalSorter[str]:
+def _order(edges: list[Edge]) -> list[str]:
+    """Names so that each comes behind what feeds it. CycleError if there is a cycle without feedback."""
     sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
     for edge in edges:
         if not edge.feedback:
             sorter.add(edge.target, edge.source)
-    return sorter
-
-
-def _acyclic(edges: list[Edge]) -> bool:
-    try:
-        _sorter(edges).prepare()
-    except graphlib.CycleError:
-        return False
-    return True
+    return list(sorter.static_order())
 
 
 def _wanted(nodes: dict[str, Any], edges: list[Edge]) -> set[str]:

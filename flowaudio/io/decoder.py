@@ -187,7 +187,8 @@ class Decoder:
             # Junk behind the last sound is a tag, or how a recorded stream ends; only junk before sound is a loss.
             self._lost |= bool(frames) and self._broken_at is not None
             yield packet, frames
-            if packet.is_corrupt and self._broken_at is None:
+            # FFmpeg calls the end of every WAV corrupt whose writer could not go back to fill in the length.
+            if packet.is_corrupt and self._broken_at is None and self.info.container != "wav":
                 self._broken_at, self._lost = self._position, True
 
     def _packets(self) -> "Iterator[Packet[AudioStream]]":

@@ -20,7 +20,7 @@ from flowaudio.io.dither import Dither
 from flowaudio.io.formats import AAC, FLAC, MP3, WAV, Codec, Container, Opus, check, check_container, container_for
 from flowaudio.io.info import Cover
 from flowaudio.io.samples import Block
-from flowaudio.io.target import Target
+from flowaudio.io.target import Target, is_device
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -78,6 +78,8 @@ class Encoder:
         # The float formats drop no bits.
         depth = getattr(codec, "bit_depth", 32)
         self._dither = Dither(depth) if depth < 32 else None
+        self._limit = np.float32(np.finfo(np.float32).max if codec == WAV(bit_depth=32) else 1.0)
+        self._unit = Fraction(1, sample_rate)
         self._filled = 0  # frames in self._pending
         self._encoded = 0  # frames that the encoder got
         self._padding = 0  # frames that LAME put behind the sound
@@ -86,7 +88,7 @@ class Encoder:
             check_cover(cover)
         try:
             self._target = Target(target)
-        except OSError as error:
+        except FAILURES as error:
             raise failure(TargetError, str(target), error) from error
         try:
             self._start(place, dict(tags or {}), cover)
@@ -187,9 +189,14 @@ class Encoder:
 
     def _add_picture(self, cover: Cover) -> "Packet[VideoStream]":
         """A stream for the cover, made from what FFmpeg sees in it, and the one packet that belongs there."""
-        with av.open(io.BytesIO(cover.data), "r") as picture:
-            stream = self._output.add_stream_from_template(picture.streams.video[0])
-            packet = next(picture.demux(video=0))
+        try:
+            with av.open(io.BytesIO(cover.data), "r") as picture:
+                stream = self._output.add_stream_from_template(picture.streams.video[0])
+                packet = next(picture.demux(video=0))
+            if not stream.width:
+                raise ValueError("its head is missing")
+        except (*FAILURES, LookupError) as error:
+            raise ParameterError(f"cover is no {cover.mime} that can be read; save the picture anew") from error
         stream.disposition = av.stream.Disposition.attached_pic
         packet.stream, packet.pts, packet.dts = stream, 0, 0
         return packet
@@ -205,7 +212,7 @@ class Encoder:
         """The block with nothing outside ±1 in it; most have nothing, and are not copied."""
         if not block.size:
             return block
-        limit = np.float32(np.finfo(np.float32).max if self._codec == WAV(bit_depth=32) else 1.0)
+        limit = self._limit
         # A NaN makes both comparisons false.
         if block.min() >= -limit and block.max() <= limit:
             return block
@@ -223,13 +230,13 @@ class Encoder:
         # With eight channels PyAV counts a plane too many.
         for plane, row in zip(frame.planes[: len(rows)], rows, strict=True):
             plane.update(row.tobytes())
-        frame.sample_rate, frame.pts, frame.time_base = self._rate, self._encoded, Fraction(1, self._rate)
+        frame.sample_rate, frame.pts, frame.time_base = self._rate, self._encoded, self._unit
         self._encoded += frame.samples
         self._mux(self._stream.encode(frame))
 
     def _mux(self, packets: "list[Packet[AudioStream]]") -> None:
         for packet in packets:
-            if isinstance(self._codec, MP3):
+            if isinstance(self._codec, MP3) and packet.has_sidedata("skip_samples"):
                 self._sum_padding(packet)
             self._output.mux(packet)
         self._raise_lost_error()
@@ -237,9 +244,7 @@ class Encoder:
     def _sum_padding(self, packet: "Packet[AudioStream]") -> None:
         """LAME's padding may spread over two packets, but the muxer writes the last one's into the file's head."""
         skip = packet.get_sidedata("skip_samples")
-        if not skip or not (padding := int.from_bytes(bytes(skip)[4:8], "little")):
-            return
-        self._padding += padding
+        self._padding += int.from_bytes(bytes(skip)[4:8], "little")
         skip.update(bytes(skip)[:4] + self._padding.to_bytes(4, "little") + bytes(skip)[8:])
         packet.set_sidedata(skip)
 
@@ -295,6 +300,6 @@ def _settings(codec: Codec) -> tuple[str, str, dict[str, str]]:
 def _container(target: str | os.PathLike[str] | BinaryIO, codec: Codec, suffix: str | None) -> Container:
     if suffix is not None:
         return check_container(codec, f"output{suffix}")
-    if not isinstance(target, (str, os.PathLike)) or (Path(target).exists() and not Path(target).is_file()):
+    if not isinstance(target, (str, os.PathLike)) or is_device(Path(target)):
         return container_for(codec)  # a file object, a device or a pipe has no suffix to go by
     return check_container(codec, Path(target))

@@ -147,6 +147,9 @@ def stated_frames(container: "InputContainer", stream: "AudioStream") -> int | N
         return None
     frames = round(stream.duration * fraction(stream.time_base) * stream.codec_context.sample_rate)
     kind = container.format.name.split(",")[0]
+    if kind == "caf" and _codec_name(stream).startswith("pcm_"):
+        # The duration is that of the file's own length, the count that of its header.
+        return max(frames, stream.frames)
     if kind in EXACT_CONTAINERS or kind == "mov":
         return frames
     if kind == "mp3" and stream.start_time:

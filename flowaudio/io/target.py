@@ -7,7 +7,15 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Target"]
+__all__ = ["Target", "is_device"]
+
+
+def is_device(path: Path) -> bool:
+    """Whether something stands there that is neither file nor folder: it is written to, not replaced."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 class Target:
@@ -36,7 +44,7 @@ class Target:
         self._file = self._open()
 
     def _open(self) -> BinaryIO:
-        if self._path.exists() and not self._path.is_file():
+        if self._path.is_dir() or is_device(self._path):
             return self._path.open("wb")
         self._temporary = self._path.with_name(f".{self._path.name[:100]}.{secrets.token_hex(4)}.part")
         return self._temporary.open("xb")

@@ -76,7 +76,9 @@ def _halves(n: int, taps: Any, z: Any) -> None:
     a0, a1, a2, a3 = zero, zero, zero, zero
     b0, b1, b2, b3 = zero, zero, zero, zero
     left, right = X + n - LONG, X + n - LONG + 1
-    for j in range(SHORT):
+    # Known only at run time, or LLVM would unroll the loops whole, share their loads and run out of registers.
+    end = taps.size - SHORT - HALF - QUARTER
+    for j in range(end // 3):
         long, short = taps[j], taps[LONG + j]
         pair = load(z, left - j) + load(z, right + j)
         a0, b0 = fma(pair, long, a0), fma(pair, short, b0)
@@ -86,7 +88,7 @@ def _halves(n: int, taps: Any, z: Any) -> None:
         a2, b2 = fma(pair, long, a2), fma(pair, short, b2)
         pair = load(z, left - j + 24) + load(z, right + j + 24)
         a3, b3 = fma(pair, long, a3), fma(pair, short, b3)
-    for j in range(SHORT, LONG):
+    for j in range(end // 3, end):
         long = taps[j]
         a0 = fma(load(z, left - j) + load(z, right + j), long, a0)
         a1 = fma(load(z, left - j + 8) + load(z, right + j + 8), long, a1)

@@ -8,7 +8,7 @@ import numpy as np
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, Port, node
 from flowaudio.core.params import choice, flag, param
-from flowaudio.core.simd import fma, load, load_part, splat, store, store_part, vabs, vmax, vmin
+from flowaudio.core.simd import as_float, as_int, fma, load, load_part, splat, store, store_part, vabs, vmax, vmin
 from flowaudio.core.simdmath import exp2_bounded, log2_normal
 
 __all__ = ["Compressor"]
@@ -124,10 +124,19 @@ def detect(side: Any, first: int, end: int, start: int, count: int, p: Any, s: A
             mean_square(row, start, count, p.keep[2], c, s)
         else:
             for n in range(0, whole, 8):
-                store(s.scratch, n, vmax(load(s.scratch, n), vabs(load(row, start + n))))
+                store(s.scratch, n, larger(load(s.scratch, n), vabs(load(row, start + n))))
             if rest:
                 last = vabs(load_part(row, start + whole, rest))
-                store(s.scratch, whole, vmax(load(s.scratch, whole), last))
+                store(s.scratch, whole, larger(load(s.scratch, whole), last))
+
+
+@kernel
+def larger(a: Any, b: Any) -> Any:
+    """The larger of two magnitudes, by their bits: NaN is the largest.
+
+    A floating-point maximum stored over one of its operands becomes a masked store, which is slow on some processors.
+    """
+    return as_float(vmax(as_int(a), as_int(b)))
 
 
 @kernel

@@ -8,7 +8,7 @@ import numpy as np
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
-from flowaudio.core.simd import fma, load, load_part, select, splat, store, store_part, vmax, vmin
+from flowaudio.core.simd import as_float, as_int, fma, load, load_part, select, splat, store, store_part, vmax, vmin
 from flowaudio.core.simdmath import exp2_bounded, log2_normal
 from flowaudio.nodes import _truepeak
 from flowaudio.nodes._truepeak import CHUNK, DELAY, advance, oversample, peak, uncertainty
@@ -110,9 +110,10 @@ class Limiter:
         for start in range(0, x.shape[1], CHUNK):
             count = min(CHUNK, x.shape[1] - start)
             for n in range(0, count, 8):
-                store(s.need, p.window - 1 + n, splat(ZERO))
+                store(s.gain, n, splat(ZERO))
             for c in range(x.shape[0]):
-                needed(x[c], start, count, s.streams[c], p, s)
+                highest(x[c], start, count, s.streams[c], p.taps, s.gain)
+            needed(count, p, s)
             greatest(count, p.window, s)
             smooth(count, p, s)
             for c in range(x.shape[0]):
@@ -126,32 +127,46 @@ def _below(value: float) -> float:
 
 
 @kernel
-def needed(row: Any, start: int, count: int, z: Any, p: Any, s: Any) -> None:
-    """What one channel asks for, in powers of two; the greatest of the channels is kept."""
-    oversample(row, start, count, p.taps, z)
+def highest(row: Any, start: int, count: int, z: Any, taps: Any, top: Any) -> None:
+    """True peak of one channel, frame by frame; the greatest of the channels is kept in `top`."""
+    oversample(row, start, count, taps, z)
     for n in range(0, count, 8):
-        over = (peak(n, p.taps, z) + uncertainty(n, z)) * p.inverse
-        need = select(over > ONE, log2_normal(vmax(over, splat(ONE))), splat(ZERO))
-        at = p.window - 1 + n
-        store(s.need, at, vmax(need, load(s.need, at)))
+        # Of numbers that are not negative the larger has the larger bits. A floating-point maximum stored over one of
+        # its operands becomes a masked store, which is slow on some processors.
+        height = vmax(as_int(peak(n, taps, z) + uncertainty(n, z)), as_int(load(top, n)))
+        store(top, n, as_float(height))
     advance(count, z)
 
 
 @kernel
-def greatest(count: int, window: int, s: Any) -> None:
-    """Greatest need of the last `window` frames, for each: of 2, 4, 8 … neighbours, then of two such groups."""
-    total = window - 1 + count
-    for n in range(0, total, 8):
-        store(s.most, n, vmax(load(s.need, n), load(s.need, n + 1)))
-    span = 2
-    while 2 * span <= window:
-        for n in range(0, total - span, 8):
-            store(s.most, n, vmax(load(s.most, n), load(s.most, n + span)))
-        span *= 2
+def needed(count: int, p: Any, s: Any) -> None:
+    """What the peaks ask for, in powers of two: 0 up to the ceiling."""
+    one = splat(ONE)
     for n in range(0, count, 8):
-        store(s.most, n, vmax(load(s.most, n), load(s.most, n + window - span)))
+        over = load(s.gain, n) * p.inverse
+        store(s.need, p.window - 1 + n, select(over > one, log2_normal(vmax(over, one)), splat(ZERO)))
+
+
+@kernel
+def greatest(count: int, window: int, s: Any) -> None:
+    """Greatest need of the last `window` frames, for each: of 4, 16, 64 … neighbours, then of four such groups."""
+    total = window - 1 + count
+    four(s.need, s.most, total - 3, 1, 2, 3)
+    span = 4
+    while 4 * span <= window:
+        four(s.most, s.most, total - 4 * span + 1, span, 2 * span, 3 * span)
+        span *= 4
+    last = window - span
+    four(s.most, s.most, count, min(span, last), min(2 * span, last), last)
     for n in range(window - 1):
         s.need[n] = s.need[count + n]
+
+
+@kernel
+def four(source: Any, to: Any, end: int, a: int, b: int, c: int) -> None:
+    """Greatest of four numbers at given distances; both arrays may be the same, for it goes upwards."""
+    for n in range(0, end, 8):
+        store(to, n, vmax(vmax(load(source, n), load(source, n + a)), vmax(load(source, n + b), load(source, n + c))))
 
 
 @kernel

@@ -8,7 +8,8 @@ import numpy as np
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
-from flowaudio.core.simd import fma, lanes, load, load_part, select, shuffle, splat, store, store_part
+from flowaudio.core.simd import fma, load, load_part, splat, store, store_part
+from flowaudio.nodes._rings import allpass_run, comb_rest, comb_run, roll, unroll
 
 __all__ = ["Reverb"]
 
@@ -23,7 +24,7 @@ SHORTEST = 8
 """Frames of a ring, at least: as many as are read before the first is written."""
 
 LEVEL = 0.28
-"""What goes into the combs: with `wet` 1 and all else as it is by default the reverberation is as loud as the signal."""
+"""What goes into the combs: with `wet` 1, all else as it is by default, the reverberation is as loud as the signal."""
 SIGNS = ((0, 1, 2, 3, 4, 5, 6, 7), (0, 2, 1, 3, 4, 6, 5, 7), (0, 2, 3, 1, 4, 6, 7, 5), (0, 4, 1, 5, 2, 6, 3, 7),
          (0, 4, 1, 5, 6, 2, 7, 3), (0, 1, 3, 2, 5, 4, 6, 7), (0, 4, 2, 6, 5, 1, 7, 3))
 """Which combs are added and which are taken away: those in even places, those in odd places; a row a channel. Any two
@@ -31,7 +32,6 @@ rows agree on four combs and differ on four."""
 
 TILE = 256
 """Frames that go through one stage before the next stage has its turn."""
-G = np.float32(0.5)
 ZERO = np.float32(0.0)
 
 
@@ -52,7 +52,7 @@ class Params(NamedTuple):
 
     feed: float                         # from the sum of all channels to the combs
     keep: float                         # what a comb's low-pass keeps of itself
-    back: float                         # what it takes of the new frame, times the comb's feedback
+    back: float                         # from the low-pass, whose gain is 1 / (1 - keep), back into the comb
     dry: float
     own: float                          # of a channel's own reverberation
     share: float                        # of the sum of all channels' reverberation
@@ -62,8 +62,7 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is still under way. The rings of all combs and all-passes stand in one memory, with 8 frames before and
-    behind each that no ring uses: eight frames are read and written at once, wherever a ring ends."""
+    """What is still under way. The rings of all combs and all-passes stand in one memory."""
 
     ring: Any                           # float32 [all rings]
     places: Any                         # int64 [channel, ring], frame in its ring that is next
@@ -72,112 +71,6 @@ class State(NamedTuple):
     at: Any                             # int64 [1], next frame of it
     fed: Any                            # float32 [TILE + 8], scratch: input of the combs
     wet: Any                            # float32 [channel, TILE + 8], scratch: reverberation
-
-
-@kernel
-def first(count: int) -> Any:
-    """Mask of the first `count` lanes."""
-    return lanes(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0) < splat(np.float32(count))
-
-
-@kernel
-def transpose(r0: Any, r1: Any, r2: Any, r3: Any, r4: Any, r5: Any, r6: Any, r7: Any) -> Any:
-    """Eight vectors as rows of a matrix; its columns."""
-    a0, a1 = shuffle(r0, r1, "08194c5d"), shuffle(r0, r1, "2a3b6e7f")
-    a2, a3 = shuffle(r2, r3, "08194c5d"), shuffle(r2, r3, "2a3b6e7f")
-    a4, a5 = shuffle(r4, r5, "08194c5d"), shuffle(r4, r5, "2a3b6e7f")
-    a6, a7 = shuffle(r6, r7, "08194c5d"), shuffle(r6, r7, "2a3b6e7f")
-    b0, b1 = shuffle(a0, a2, "018945cd"), shuffle(a0, a2, "23ab67ef")
-    b2, b3 = shuffle(a1, a3, "018945cd"), shuffle(a1, a3, "23ab67ef")
-    b4, b5 = shuffle(a4, a6, "018945cd"), shuffle(a4, a6, "23ab67ef")
-    b6, b7 = shuffle(a5, a7, "018945cd"), shuffle(a5, a7, "23ab67ef")
-    return (shuffle(b0, b4, "012389ab"), shuffle(b1, b5, "012389ab"), shuffle(b2, b6, "012389ab"),
-            shuffle(b3, b7, "012389ab"), shuffle(b0, b4, "4567cdef"), shuffle(b1, b5, "4567cdef"),
-            shuffle(b2, b6, "4567cdef"), shuffle(b3, b7, "4567cdef"))
-
-
-@kernel
-def damp(keep: Any, back: Any, u: Any, c0: Any, c1: Any, c2: Any, c3: Any, c4: Any, c5: Any, c6: Any, c7: Any) -> Any:
-    """Eight frames through the low-passes, combs in lanes."""
-    u0 = fma(keep, u, back * c0)
-    u1 = fma(keep, u0, back * c1)
-    u2 = fma(keep, u1, back * c2)
-    u3 = fma(keep, u2, back * c3)
-    u4 = fma(keep, u3, back * c4)
-    u5 = fma(keep, u4, back * c5)
-    u6 = fma(keep, u5, back * c6)
-    u7 = fma(keep, u6, back * c7)
-    return u0, u1, u2, u3, u4, u5, u6, u7
-
-
-@kernel
-def comb_run(ring: Any, o: Any, start: int, frames: int, fed: Any, wet: Any, u: Any, keep: Any, back: Any) -> Any:
-    """All combs of a channel, as long as none of their rings ends; `o` holds where each stands.
-
-    A recursion in each of eight combs would wait for itself; side by side, in lanes, they do not. The rings hold time
-    in their lanes, so eight frames of eight combs are turned over, damped frame by frame, and turned back.
-    """
-    o0, o1, o2, o3, o4, o5, o6, o7 = o
-    for n in range(0, frames, 8):
-        r0, r1, r2, r3 = load(ring, o0 + n), load(ring, o1 + n), load(ring, o2 + n), load(ring, o3 + n)
-        r4, r5, r6, r7 = load(ring, o4 + n), load(ring, o5 + n), load(ring, o6 + n), load(ring, o7 + n)
-        x = load(fed, start + n)
-        out = ((r0 - r1) + (r2 - r3)) + ((r4 - r5) + (r6 - r7))
-        c0, c1, c2, c3, c4, c5, c6, c7 = transpose(r0, r1, r2, r3, r4, r5, r6, r7)
-        u0, u1, u2, u3, u4, u5, u6, u7 = damp(keep, back, u, c0, c1, c2, c3, c4, c5, c6, c7)
-        t0, t1, t2, t3, t4, t5, t6, t7 = transpose(u0, u1, u2, u3, u4, u5, u6, u7)
-        count = frames - n
-        if count >= 8:
-            u = u7
-            store(wet, start + n, out)
-            store(ring, o0 + n, t0 + x)
-            store(ring, o1 + n, t1 + x)
-            store(ring, o2 + n, t2 + x)
-            store(ring, o3 + n, t3 + x)
-            store(ring, o4 + n, t4 + x)
-            store(ring, o5 + n, t5 + x)
-            store(ring, o6 + n, t6 + x)
-            store(ring, o7 + n, t7 + x)
-        else:  # what is too many is put back as it was
-            m = first(count)
-            u = u0
-            if count == 2:
-                u = u1
-            elif count == 3:
-                u = u2
-            elif count == 4:
-                u = u3
-            elif count == 5:
-                u = u4
-            elif count == 6:
-                u = u5
-            elif count == 7:
-                u = u6
-            store(wet, start + n, out)
-            store(ring, o0 + n, select(m, t0 + x, r0))
-            store(ring, o1 + n, select(m, t1 + x, r1))
-            store(ring, o2 + n, select(m, t2 + x, r2))
-            store(ring, o3 + n, select(m, t3 + x, r3))
-            store(ring, o4 + n, select(m, t4 + x, r4))
-            store(ring, o5 + n, select(m, t5 + x, r5))
-            store(ring, o6 + n, select(m, t6 + x, r6))
-            store(ring, o7 + n, select(m, t7 + x, r7))
-    return u
-
-
-@kernel
-def unroll(ring: Any, start: int, length: int, at: int) -> None:
-    """Before eight frames are taken that run over a ring's end: its beginning stands behind it, too."""
-    if at + 8 > length:
-        store(ring, start + length, load(ring, start))
-
-
-@kernel
-def roll(ring: Any, start: int, length: int, at: int) -> None:
-    """After eight frames were written over a ring's end: to its beginning with them. The others fall before it, where
-    the frames are that no ring uses."""
-    if at + 8 > length:
-        store(ring, start + at - length, load(ring, start + at))
 
 
 @kernel
@@ -197,7 +90,10 @@ def combs(c: int, frames: int, p: Any, s: Any) -> None:
                 unroll(ring, starts[k], lengths[k], places[k])
         o = (starts[0] + places[0], starts[1] + places[1], starts[2] + places[2], starts[3] + places[3],
              starts[4] + places[4], starts[5] + places[5], starts[6] + places[6], starts[7] + places[7])
-        u = comb_run(ring, o, done, run, s.fed, s.wet[c], u, keep, back)
+        if run >= 8:
+            u = comb_run(ring, o, done, run, s.fed, s.wet[c], u, keep, back)
+        else:
+            u = comb_rest(ring, o, done, run, s.fed, s.wet[c], u, keep, back)
         for k in range(8):
             if room < 8:
                 roll(ring, starts[k], lengths[k], places[k])
@@ -205,24 +101,6 @@ def combs(c: int, frames: int, p: Any, s: Any) -> None:
             places[k] = at if at < lengths[k] else at - lengths[k]
         done += run
     store(s.damped[c], 0, u)
-
-
-@kernel
-def allpass_run(ring: Any, o: int, wet: Any, start: int, frames: int) -> None:
-    """``v[n] = x[n] + g v[n-L]``, ``y[n] = v[n-L] - g v[n]``, in place, as long as the ring does not end."""
-    for n in range(0, frames - 7, 8):
-        old = load(ring, o + n)
-        v = fma(G, old, load(wet, start + n))
-        store(ring, o + n, v)
-        store(wet, start + n, fma(-G, v, old))
-    rest = frames % 8
-    if rest:
-        n = frames - rest
-        m = first(rest)
-        old = load(ring, o + n)
-        v = fma(G, old, load(wet, start + n))
-        store(ring, o + n, select(m, v, old))
-        store(wet, start + n, fma(-G, v, old))  # behind the tile's last frame there is nothing to spare
 
 
 @kernel

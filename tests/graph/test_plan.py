@@ -63,10 +63,6 @@ def test_a_block_is_no_longer_than_the_shortest_feedback() -> None:
     assert Plan(feedback(("c", "a", 500)), RATE, 1, 64).block == 64
 
 
-LOOP_LATENCY = pytest.mark.xfail(strict=True, reason="the latency within a loop is added to its delay")
-
-
-@LOOP_LATENCY
 def test_feedback_counts_from_where_the_paths_are_aligned() -> None:
     """A delay of 10 in a loop of latency 3 comes round after 10: the loop sounds as it was drawn."""
     graph = Graph()
@@ -81,7 +77,6 @@ def test_feedback_counts_from_where_the_paths_are_aligned() -> None:
         assert np.flatnonzero(render(graph, x, RATE, block)[0]).tolist() == [0, 10, 20, 30]
 
 
-@LOOP_LATENCY
 def test_feedback_of_a_loop_that_a_parallel_path_makes_late() -> None:
     graph = Graph()
     graph.add(Scale(), "a")

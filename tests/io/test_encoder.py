@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from io_tools import read, sound, write
 from flowaudio.core.errors import ParameterError, TargetError
 from flowaudio.io import AAC, FLAC, MP3, WAV, Encoder, Opus
 
-CODECS = {".mp3": MP3(quality=9), ".m4a": AAC(), ".opus": Opus(), ".flac": FLAC(), ".wav": WAV(bit_depth=24), ".aac": AAC()}
+CODECS = {".mp3": MP3(quality=9), ".m4a": AAC(), ".aac": AAC(), ".opus": Opus(), ".flac": FLAC(),
+          ".wav": WAV(bit_depth=24)}  # fmt: skip
+FULL = Path("/dev/full")
 
 
 @pytest.mark.parametrize("suffix", CODECS)
@@ -187,7 +190,7 @@ def test_what_is_no_block_is_refused(block, got, tmp_path):
 def test_a_sound_of_no_length(suffix, tmp_path):
     write(tmp_path / f"x{suffix}", sound(0), CODECS[suffix])
     assert read(tmp_path / f"x{suffix}").shape == (2, 0)
-    with pytest.raises(TargetError, match="x.mp3 was not written: MP3 cannot hold a sound of no length"):
+    with pytest.raises(TargetError, match=r"x.mp3 was not written: MP3 cannot hold a sound of no length"):
         write(tmp_path / "x.mp3", sound(0), MP3())
     assert not (tmp_path / "x.mp3").exists()
 
@@ -223,19 +226,19 @@ def test_a_folder_that_may_not_be_written(tmp_path):
         Encoder(f"{folder}/x.wav", WAV(), 48_000, 2)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, which is always full")
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, which is always full")
 @pytest.mark.parametrize("suffix", CODECS)
 def test_a_full_disk(suffix):
-    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(TargetError, match="/dev/full .* the disk is full"):
+    with FULL.open("wb", buffering=0) as full, pytest.raises(TargetError, match=r"/dev/full .* the disk is full"):
         write(full, sound(200_000), CODECS[suffix], container=suffix)
 
 
 def test_a_device_is_written_directly():
     write("/dev/null", sound(5_000), WAV())
-    assert not os.path.isfile("/dev/null")
-    if os.path.exists("/dev/full"):
+    assert not Path("/dev/null").is_file()
+    if FULL.exists():
         with pytest.raises(TargetError, match="the disk is full"):
-            write("/dev/full", sound(200_000), FLAC())
+            write(FULL, sound(200_000), FLAC())
 
 
 @pytest.mark.parametrize("suffix", CODECS)

@@ -20,7 +20,7 @@ def resampled(x, input_rate, output_rate, step=10_000):
 
 @pytest.mark.parametrize(("input_rate", "output_rate"), PAIRS)
 def test_a_sine_stays_that_sine(input_rate, output_rate):
-    """At the same time and of the same level; what is not that sine lies 140 dB below it (float32 itself is at -150)."""
+    """At the same time and level; what is not that sine lies 140 dB below it (float32 itself is at -150)."""
     for frequency in (440.0, 0.4 * min(input_rate, output_rate)):
         t = np.arange(2 * input_rate) / input_rate
         x = (0.5 * np.sin(2 * np.pi * frequency * t)).astype(np.float32)[None]

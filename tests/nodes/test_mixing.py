@@ -46,9 +46,11 @@ def test_mix_adds_up(count: int, block: int) -> None:
     np.testing.assert_allclose(mean, x.astype(float) * total / count, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("law", "middle_db"), [("constant_power", -3.0103), ("compromise", -4.5154), ("linear", -6.0206)])
+@pytest.mark.parametrize(("law", "middle_db"), [("constant_power", -3.0103), ("compromise", -4.5154),
+                                                ("linear", -6.0206)])
 def test_pan_laws_for_mono(law: str, middle_db: float) -> None:
     x = np.ones((1, 40), np.float32)
+
     def gains(pan: float) -> np.ndarray:
         y = assert_any_cutting(Pan(pan=pan, law=law), x)
         assert (y == y[:, :1]).all()

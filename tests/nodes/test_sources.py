@@ -65,7 +65,7 @@ def test_a_sweep_that_repeats_begins_again(shape: str) -> None:
 
 
 def test_an_octave_takes_its_time() -> None:
-    """Farina: with a logarithmic sweep each octave is passed in the same time, so its spectrum falls by 3 dB an octave."""
+    """A logarithmic sweep has the same energy in every octave: its spectrum falls by 3 dB an octave (Farina)."""
     y = source(Sweep(start_hz=20.0, end_hz=20_480.0, duration_s=10.0, channels=1), 480_000)[0]
     power = abs(np.fft.rfft(y)) ** 2
     octaves = [power[round(f * 10):round(2 * f * 10)].sum() for f in (80, 320, 1280, 5120)]

@@ -1,0 +1,177 @@
+"""The commands `nodes` and `graphs`: what there is to build with."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from flowaudio.cli.output import console, print_json
+from flowaudio.core.errors import ParameterError
+from flowaudio.core.node import Format, declaration
+from flowaudio.core.params import Param, as_dict, parameters
+from flowaudio.graph import document, shipped
+from flowaudio.graph.known import close_to, known_nodes
+
+__all__ = ["graphs", "nodes"]
+
+RATE = 48_000
+"""Hz for which latencies are told."""
+
+
+def graphs(args: Any) -> None:
+    """``flowaudio graphs``."""
+    ready = {name: document.load(path) for name, path in shipped.shipped().items()}
+    about = {name: graph.graph.get("description", "") for name, graph in ready.items()}
+    if args.json:
+        print_json([{"name": name, "description": line, "path": str(shipped.find(name))}
+                    for name, line in about.items()])
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    for name, line in about.items():
+        table.add_row(Text(name), Text(line))
+    out = console()
+    out.print(table)
+    out.print(Text("\nTry: flowaudio run podcast -i IN.wav -o OUT.mp3", style="dim"))
+
+
+def nodes(args: Any) -> None:
+    """``flowaudio nodes [NAME]``."""
+    known = dict(sorted(known_nodes().items()))
+    if args.name is not None:
+        found = next((name for name in known if name.lower() == args.name.lower()), None)
+        if found is None:
+            raise ParameterError(f"there is no node called {args.name!r}; {close_to(args.name, known)}")
+        known = {found: known[found]}
+    described = [describe(name, cls) for name, cls in known.items()]
+    if args.json:
+        print_json(described if args.name is None else described[0])
+    elif args.markdown:
+        print("\n\n".join("\n".join(_markdown(node, args.name is not None)) for node in described))
+    else:
+        for k, node in enumerate(described):
+            if k:
+                console().print()
+            _show(node, args.name is not None)
+
+
+def describe(name: str, cls: type) -> dict[str, Any]:
+    """Everything that a node declares, as plain values."""
+    declared = declaration(cls)
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    return {
+        "name": name,
+        "summary": doc.split("\n\n")[0].replace("\n", " ").partition("::")[0],
+        "doc": doc,
+        "inputs": [port.name for port in declared.inputs],
+        "outputs": [port.name for port in declared.outputs],
+        "measures": list(declared.measures),
+        "latency_frames": _latency(cls),
+        "parameters": list(_parameters(cls)),
+    }
+
+
+def _latency(cls: type) -> int | None:
+    """Of a stereo signal at 48 kHz, with default parameters; None where that cannot be told."""
+    count = len(declaration(cls).inputs)
+    try:
+        return int(cls().latency(Format(RATE, 2, 256, (2,) * count)))  # type: ignore[attr-defined]  # @node adds it
+    except Exception:                   # a node of somebody else
+        return None
+
+
+def _parameters(cls: type, prefix: str = "") -> Iterator[dict[str, Any]]:
+    """Each parameter, and behind a list those of its records."""
+    for name, known in parameters(cls).items():
+        default = [as_dict(each) for each in known.default] if known.kind == "items" else known.default
+        yield {"name": prefix + name, "type": known.kind, "default": default, "unit": known.unit,
+               "low": _finite(known.low), "high": _finite(known.high), "choices": list(known.choices),
+               "item": known.item.__name__ if known.item else None, "doc": known.doc,
+               "range": _range(known)}
+        if known.item is not None:
+            yield from _parameters(known.item, f"{prefix}{name}[].")
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
+def _range(known: Param) -> str:
+    if known.kind == "choice":
+        return ", ".join(known.choices)
+    if known.kind == "flag":
+        return "true, false"
+    if known.kind == "items":
+        return f"{known.item.__name__}, any number" if known.item else ""
+    low, high = (f"{value:g}" if abs(value) < 1e6 else f"{value:.4g}" for value in (known.low, known.high))
+    return f"{low} to {high}" + (f" {known.unit}" if known.unit else "")
+
+
+def _default(parameter: dict[str, Any]) -> str:
+    value = parameter["default"]
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"{len(value)} of them" if value else "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _ports(node: dict[str, Any]) -> str:
+    return f"{', '.join(node['inputs']) or 'a source'} -> {', '.join(node['outputs']) or 'nothing'}"
+
+
+def _delay(node: dict[str, Any]) -> str:
+    frames = node["latency_frames"]
+    if frames is None:
+        return "latency unknown"
+    return f"latency {frames} frames at 48 kHz" if frames else "no latency"
+
+
+def _facts(node: dict[str, Any]) -> str:
+    measures = f"; measures {', '.join(node['measures'])}" if node["measures"] else ""
+    return f"{_ports(node)}; {_delay(node)}{measures}"
+
+
+def _show(node: dict[str, Any], whole: bool) -> None:
+    out = console()
+    heading = Text(node["name"], style="bold cyan")
+    if not whole:
+        heading.append(f"  {node['summary']}", style="default not bold")
+    out.print(heading)
+    out.print(Padding(Text(_facts(node), style="dim"), (0, 0, 0, 2)))
+    if whole:
+        out.print(Padding(Text(f"\n{node['doc']}\n"), (0, 0, 0, 2)))
+    if not node["parameters"]:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_header=whole)
+    # The same widths under every heading, so that the eye finds its column; the sentence takes what is left.
+    wide = out.width >= 100
+    table.add_column("parameter", min_width=16, no_wrap=True)
+    table.add_column("type", min_width=7, no_wrap=True, style="dim")
+    table.add_column("default", min_width=14 if wide else 7, overflow="fold", style="green")
+    table.add_column("range", min_width=24 if wide else 14, max_width=40 if wide else 18)
+    table.add_column("", ratio=1)
+    for each in node["parameters"]:
+        table.add_row(*(Text(cell) for cell in (_shortened(each["name"]), each["type"], _default(each), each["range"],
+                                                each["doc"])))
+    out.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _shortened(name: str) -> str:
+    """``bands[].gain_db`` stands under ``bands``."""
+    return f"  {name.rpartition('[].')[2]}" if "[]." in name else name
+
+
+def _markdown(node: dict[str, Any], whole: bool) -> Iterator[str]:
+    yield f"## {node['name']}\n"
+    yield f"{node['doc'] if whole else node['summary']}\n"
+    yield f"{_facts(node)}\n"
+    if node["parameters"]:
+        yield "| parameter | type | default | range | |"
+        yield "| --- | --- | --- | --- | --- |"
+        for each in node["parameters"]:
+            cells = (f"`{each['name']}`", each["type"], _default(each), each["range"], each["doc"])
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,105 @@
+"""The kernels that a command is going to need, found or compiled before its work begins.
+
+So a first run says how far it is, and the times that are told are those of the work.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from flowaudio.cli.progress import Display
+from flowaudio.core.entry import entry_for, fields_of
+from flowaudio.core.errors import FlowaudioError, GraphError, ParameterError
+from flowaudio.core.native import Native
+from flowaudio.core.node import Format, declaration
+from flowaudio.graph.schedule import schedule
+from flowaudio.graph.wiring import read
+
+__all__ = ["Kernel", "Loaded", "load", "of_graph", "of_modules", "of_node", "of_package", "ready"]
+
+RUNTIME = ("flowaudio.graph.walk", "flowaudio.runtime.ring", "flowaudio.runtime.plan_stage")
+"""Where the compiled functions stand that every file goes through."""
+
+
+class Kernel(NamedTuple):
+    """Something compiled, by name; `load` finds or compiles it."""
+
+    name: str
+    load: Callable[[], object]
+
+
+class Loaded(NamedTuple):
+    """What loading came to."""
+
+    compiled: list[str]
+    found: list[str]
+    failed: dict[str, str]              # name: why
+
+
+def ready(graph: Any, rate: int, channels: int, show: Display) -> None:
+    """Find or compile what a graph needs. What is wrong with the graph is left for the work itself to say."""
+    try:
+        kernels = [*of_modules(RUNTIME), *of_graph(graph, rate, channels)]
+    except (GraphError, ParameterError):
+        return
+    load(kernels, show)
+
+
+def load(kernels: list[Kernel], show: Display, careful: bool = False) -> Loaded:
+    """Find or compile all of them.
+
+    :param careful: go on after one that cannot be compiled.
+    """
+    made = Loaded([], [], {})
+    for number, kernel in enumerate(kernels, 1):
+        show.place(number, len(kernels))
+        before = len(show.compiled)
+        try:
+            kernel.load()
+        except FlowaudioError as error:
+            if not careful:
+                raise
+            made.failed[kernel.name] = str(error)
+            continue
+        (made.compiled if len(show.compiled) > before else made.found).append(kernel.name)
+    show.loaded()
+    return made
+
+
+def of_graph(graph: Any, rate: int, channels: int) -> list[Kernel]:
+    """Of all operations of a plan, each once."""
+    made: dict[Any, Kernel] = {}
+    for op in schedule(read(graph), rate, channels, 256).ops:
+        kernel, key = _entry(op.node, op.params, op.state)
+        made.setdefault(key, kernel)
+    return list(made.values())
+
+
+def of_node(cls: type, formats: Iterable[Format]) -> list[Kernel]:
+    """Of a node with its default parameters."""
+    made: dict[Any, Kernel] = {}
+    for format in formats:
+        node = cls()
+        kernel, key = _entry(node, *node.prepare(format))
+        made.setdefault(key, kernel)
+    return list(made.values())
+
+
+def of_modules(names: Iterable[str]) -> list[Kernel]:
+    """Of the compiled functions in modules, which are loaded for it."""
+    found = {id(value): value for name in names for value in vars(importlib.import_module(name)).values()
+             if isinstance(value, Native)}
+    return [Kernel(value.__name__, lambda value=value: value.linked) for value in found.values()]
+
+
+def of_package(name: str) -> list[Kernel]:
+    """Of the compiled functions in all modules of a package."""
+    package = importlib.import_module(name)
+    return of_modules(f"{name}.{each.name}" for each in pkgutil.iter_modules(package.__path__))
+
+
+def _entry(node: Any, params: Any, state: Any) -> tuple[Kernel, Any]:
+    declared = declaration(node)
+    fields = fields_of(declared.name, params, state=False)[0], fields_of(declared.name, state, state=True)[0]
+    return Kernel(declared.name, lambda: entry_for(declared, *fields)), (declared.name, fields)

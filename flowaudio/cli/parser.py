@@ -1,0 +1,163 @@
+"""What can be typed: every command with its arguments. Loads nothing but argparse."""
+
+import argparse
+from typing import NoReturn
+
+from flowaudio.core.errors import ParameterError
+
+__all__ = ["UsageError", "build"]
+
+EPILOG = """\
+exit codes:
+  0    done
+  1    a fault of flowaudio itself (FLOWAUDIO_DEBUG=1 shows where)
+  2    a wrong argument, parameter or graph
+  3    an input that cannot be read
+  4    an output that cannot be written
+  5    a kernel that cannot be compiled
+  130  stopped with Ctrl-C
+
+An output appears under its name when it is whole; until then, and after an
+error, the name keeps what it had. With --json, results and errors are JSON on
+standard output. Compiled kernels are kept in FLOWAUDIO_CACHE_DIR, or in the
+user's cache folder.
+"""
+
+PROCESS = """\
+Process a file: effects, loudness, codec. With a preset or --lufs the file is
+measured first; then one static gain and a true-peak limiter bring it to its
+loudness, and what was reached is measured on the finished file."""
+
+RENDER = """\
+Render a graph offline and tell how loud it is. A graph that makes its own
+sound needs no input. Without -o nothing is written."""
+
+WARMUP = """\
+Compile the kernels of all nodes ahead of time, so that nothing is compiled when
+sound is made. For images, services and impatient people."""
+
+
+class UsageError(ParameterError):
+    """What was typed is no command."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises its errors, in one sentence, instead of leaving the program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser. What it returns has `command`, `json`, `quiet` and the command's own arguments."""
+    parser = Parser(prog="flowaudio", description="Audio through graphs of compiled kernels.", epilog=EPILOG,
+                    formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="show the version and leave")
+    parser.set_defaults(command=None, json=False, quiet=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, line: str, description: str = "") -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = commands.add_parser(
+            name, help=line, description=description or f"{line[0].upper()}{line[1:]}.", allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        made.set_defaults(command=name)
+        return made
+
+    _process(command("process", "a file in, a file out: effects, loudness, codec", PROCESS))
+    _run(command("run", "a file through a graph, in one pass, as it is"))
+    _render(command("render", "render a graph offline, with or without an input", RENDER))
+    _nodes(command("nodes", "list all nodes with their parameters, or explain one"))
+    _json(command("graphs", "list the graphs that come with flowaudio"))
+    _info(command("info", "show what a file says of itself"))
+    _demo(command("demo", "make a short piece of music, master it and show what was reached"))
+    _warmup(command("warmup", "compile all kernels ahead of time", WARMUP))
+    return parser
+
+
+def _process(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", metavar="IN", help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("output", metavar="OUT", help="its suffix names the kind: mp3 m4a mp4 aac opus ogg flac wav")
+    parser.add_argument("--preset", help="effects, codec and loudness in one: podcast, mobile or hifi")
+    parser.add_argument("--graph", help="effects instead of the preset's: a graph document, or a ready graph's name")
+    parser.add_argument("--lufs", type=float, metavar="N", help="integrated loudness to reach, such as -16")
+    _file_options(parser)
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("graph", metavar="GRAPH", help="a graph document, or a ready graph's name")
+    parser.add_argument("-i", "--input", required=True, metavar="IN", help="any file with sound in it")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT",
+                        help="its suffix names the kind: mp3 m4a mp4 aac opus ogg flac wav")
+    _file_options(parser)
+
+
+def _render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("graph", metavar="GRAPH", help="a graph document, or a ready graph's name")
+    parser.add_argument("-i", "--input", metavar="IN", help="any file with sound in it")
+    parser.add_argument("-o", "--output", metavar="OUT", help="where to write the result")
+    parser.add_argument("--seconds", type=float, metavar="N",
+                        help="how much to make: by default as long as the input, or 10 s without one")
+    _file_options(parser)
+
+
+def _nodes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one node, with its full description")
+    parser.add_argument("--markdown", action="store_true", help="as Markdown")
+    _json(parser)
+
+
+def _info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", metavar="FILE", help="any file with sound in it, or a URL (see --allow)")
+    _allow(parser)
+    _json(parser)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output-dir", default="flowaudio-demo", metavar="DIR",
+                        help="where to put demo.wav and demo.mp3 (default: %(default)s)")
+    _json(parser)
+    _quiet(parser)
+
+
+def _warmup(parser: argparse.ArgumentParser) -> None:
+    _json(parser)
+    _quiet(parser)
+
+
+def _file_options(parser: argparse.ArgumentParser) -> None:
+    codec = parser.add_argument_group("codec")
+    codec.add_argument("--codec", choices=("mp3", "aac", "opus", "flac", "wav"),
+                       help="by default the one that goes with the output's suffix")
+    codec.add_argument("--bitrate", type=_bitrate, metavar="N", help="bits per second: 192000 or 192k")
+    codec.add_argument("--quality", type=int, metavar="N",
+                       help="MP3: alone, variable bitrate of LAME's V scale, 0 best to 9 smallest; "
+                            "with --bitrate, how hard LAME works, 0 hardest to 9 fastest")
+    codec.add_argument("--bit-depth", type=int, metavar="N", help="WAV: 16, 24 or 32 (float); FLAC: 16 or 24")
+    codec.add_argument("--sample-rate", type=int, metavar="HZ", help="of the result; by default the input's, or the "
+                                                                    "nearest that the codec takes")
+    codec.add_argument("--channels", type=int, metavar="N", help="of the input on its way into the graph")
+    parser.add_argument("--tolerant", action="store_true", help="keep what is good of a damaged input")
+    _allow(parser)
+    _json(parser)
+    _quiet(parser)
+
+
+def _allow(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--allow", action="append", default=[], metavar="PROTOCOL",
+                        help="a protocol that an input may use beside files: https, http, rtp (may be repeated)")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+
+
+def _quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="show nothing but errors and warnings")
+
+
+def _bitrate(text: str) -> int:
+    factor = 1000 if text[-1:] in "kK" else 1
+    try:
+        return round(float(text.rstrip("kK")) * factor)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"must be bits per second, such as 192k or 192000 (got {text!r})") from None
