@@ -1,14 +1,16 @@
 """The commands `nodes` and `graphs`: what there is to build with."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from flowaudio.cli.output import console, print_json
+from flowaudio.cli.output import console, print_json, put
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.node import Format, declaration
 from flowaudio.core.params import Param, as_dict, parameters
@@ -19,6 +21,9 @@ __all__ = ["graphs", "nodes"]
 
 RATE = 48_000
 """Hz for which latencies are told."""
+
+ROLE = r":\w+:`[~.]?([^`]*)`"
+"""A cross-reference of Sphinx, with the name in it."""
 
 
 def graphs(args: Any) -> None:
@@ -33,9 +38,7 @@ def graphs(args: Any) -> None:
     table.add_column(style="bold", no_wrap=True)
     for name, line in about.items():
         table.add_row(Text(name), Text(line))
-    out = console()
-    out.print(table)
-    out.print(Text("\nTry: flowaudio run podcast -i IN.wav -o OUT.mp3", style="dim"))
+    put(table, Text("\nTry: flowaudio run podcast -i IN.wav -o OUT.mp3", style="dim"))
 
 
 def nodes(args: Any) -> None:
@@ -52,10 +55,8 @@ def nodes(args: Any) -> None:
     elif args.markdown:
         print("\n\n".join("\n".join(_markdown(node, args.name is not None)) for node in described))
     else:
-        for k, node in enumerate(described):
-            if k:
-                console().print()
-            _show(node, args.name is not None)
+        width = console().width
+        put(*(each for node in described for each in _drawn(node, args.name is not None, width)))
 
 
 def describe(name: str, cls: type) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def describe(name: str, cls: type) -> dict[str, Any]:
     doc = inspect.cleandoc(cls.__doc__ or "")
     return {
         "name": name,
-        "summary": doc.split("\n\n")[0].replace("\n", " ").partition("::")[0],
+        "summary": _first_sentence(doc),
         "doc": doc,
         "inputs": [port.name for port in declared.inputs],
         "outputs": [port.name for port in declared.outputs],
@@ -72,6 +73,11 @@ def describe(name: str, cls: type) -> dict[str, Any]:
         "latency_frames": _latency(cls),
         "parameters": list(_parameters(cls)),
     }
+
+
+def _first_sentence(doc: str) -> str:
+    prose = re.sub(ROLE, r"\1", doc.split("\n\n")[0].replace("\n", " ").partition("::")[0])
+    return re.split(r"(?<=[.;]) ", prose)[0].rstrip(".;")
 
 
 def _latency(cls: type) -> int | None:
@@ -107,7 +113,7 @@ def _range(known: Param) -> str:
     if known.kind == "items":
         return f"{known.item.__name__}, any number" if known.item else ""
     low, high = (f"{value:g}" if abs(value) < 1e6 else f"{value:.4g}" for value in (known.low, known.high))
-    return f"{low} to {high}" + (f" {known.unit}" if known.unit else "")
+    return f"{low} to {high}" + (f" {known.unit}".replace(" :", ":") if known.unit else "")
 
 
 def _default(parameter: dict[str, Any]) -> str:
@@ -135,29 +141,48 @@ def _facts(node: dict[str, Any]) -> str:
     return f"{_ports(node)}; {_delay(node)}{measures}"
 
 
-def _show(node: dict[str, Any], whole: bool) -> None:
-    out = console()
+def _drawn(node: dict[str, Any], whole: bool, width: int) -> Iterator[Any]:
+    """What is shown of a node: its name, its ports, what it is, its parameters."""
     heading = Text(node["name"], style="bold cyan")
     if not whole:
         heading.append(f"  {node['summary']}", style="default not bold")
-    out.print(heading)
-    out.print(Padding(Text(_facts(node), style="dim"), (0, 0, 0, 2)))
+    yield heading
+    yield _indented(Text(_facts(node), style="dim"))
     if whole:
-        out.print(Padding(Text(f"\n{node['doc']}\n"), (0, 0, 0, 2)))
-    if not node["parameters"]:
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", show_header=whole)
-    # The same widths under every heading, so that the eye finds its column; the sentence takes what is left.
-    wide = out.width >= 100
-    table.add_column("parameter", min_width=16, no_wrap=True)
+        yield Text()
+        for paragraph in _paragraphs(node["doc"]):
+            yield _indented(Text(paragraph), Text())
+    if node["parameters"]:
+        yield _indented(_table(node["parameters"], whole, width))
+    if not whole:
+        yield Text()
+
+
+def _table(rows: list[dict[str, Any]], header: bool, width: int) -> Table:
+    """The same widths under every heading, so that the eye finds its column; the sentence takes what is left."""
+    wide = width >= 100
+    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, header_style="dim", show_header=header)
+    table.add_column("parameter", min_width=16 if wide else 14, no_wrap=True)
     table.add_column("type", min_width=7, no_wrap=True, style="dim")
     table.add_column("default", min_width=14 if wide else 7, overflow="fold", style="green")
-    table.add_column("range", min_width=24 if wide else 14, max_width=40 if wide else 18)
+    table.add_column("range", min_width=24 if wide else 14, max_width=40 if wide else 15)
     table.add_column("", ratio=1)
-    for each in node["parameters"]:
-        table.add_row(*(Text(cell) for cell in (_shortened(each["name"]), each["type"], _default(each), each["range"],
-                                                each["doc"])))
-    out.print(Padding(table, (0, 0, 0, 2)))
+    for each in rows:
+        cells = (_shortened(each["name"]), each["type"], _default(each), each["range"], each["doc"])
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _indented(*shown: Any) -> Padding:
+    return Padding(Group(*shown), (0, 0, 0, 2))
+
+
+def _paragraphs(doc: str) -> Iterator[str]:
+    """Of a docstring: prose as one line each, to be broken anew; pictures, formulas and lists as they are."""
+    for part in doc.split("\n\n"):
+        plain = re.sub(ROLE, r"\1", part).replace("::", ":").replace("``", "")
+        as_is = any(line.startswith((" ", "- ", "* ")) for line in plain.splitlines())
+        yield plain if as_is else plain.replace("\n", " ")
 
 
 def _shortened(name: str) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from flowaudio.cli.failures import one_line
 
-__all__ = ["bitrate", "channels", "clock", "console", "decibels", "facts", "print_json", "rate", "size", "warn"]
+__all__ = ["bitrate", "channels", "clock", "console", "decibels", "facts", "print_json", "put", "rate", "size", "warn"]
 
 PIPED_WIDTH = 110
 """Columns where there is no terminal to ask, unless COLUMNS says otherwise."""
@@ -23,6 +23,16 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPED_WIDTH
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def put(*shown: Any) -> None:
+    """Each of these, on standard output. In a pipe, without the blanks that fill a table's last column."""
+    out = console()
+    with out.capture() as drawn:
+        for each in shown:
+            out.print(each)
+    lines = drawn.get().split("\n")
+    sys.stdout.write("\n".join(lines if out.is_terminal else (line.rstrip() for line in lines)))
 
 
 def print_json(value: Any) -> None:
@@ -38,9 +48,7 @@ def facts(title: str, rows: Iterable[tuple[str, str]]) -> None:
     for name, value in rows:
         if value:
             table.add_row(Text(f"  {name}"), Text(one_line(value)))
-    out = console()
-    out.print(Text(one_line(title), style="bold", overflow="fold"))
-    out.print(table)
+    put(Text(one_line(title), style="bold", overflow="fold"), table)
 
 
 def warn(sentence: str) -> None:
@@ -49,11 +57,10 @@ def warn(sentence: str) -> None:
                                soft_wrap=True)
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: float, tenths: bool = True) -> str:
     """``0:07.3``, ``12:05``, ``1:02:05``: tenths only where they matter."""
-    if seconds < 60:
-        tenths = round(seconds * 10)
-        return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
+    if tenths and seconds < 59.95:
+        return f"0:{seconds:04.1f}"
     whole = round(seconds)
     minutes = f"{whole // 60 % 60:02d}" if whole >= 3600 else f"{whole // 60}"
     return (f"{whole // 3600}:" if whole >= 3600 else "") + f"{minutes}:{whole % 60:02d}"

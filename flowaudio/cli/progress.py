@@ -46,7 +46,7 @@ class Display:
         if self._bars is not None and self._task is not None:
             speed = done_s / max(time.perf_counter() - self._began, 1e-3)
             left = (total_s - done_s) / speed if total_s and done_s else None
-            note = f"{speed:4.0f} x real time" + (f"  {clock(max(left, 0))[:-2]:>5} left" if left is not None else "")
+            note = f"{speed:4.0f} x real time" + (f"  {clock(max(left, 0.0), tenths=False):>5} left" if left is not None else "")
             total = max(total_s, done_s) if total_s else None
             self._bars.update(self._task, completed=done_s, total=total, note=note if done_s else "")
 

@@ -21,7 +21,7 @@ from flowaudio.graph.plan import Plan
 from flowaudio.io import Decoder, Encoder, portable_tags, probe
 from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
 
-__all__ = ["Levels", "Rendered", "render", "run"]
+__all__ = ["Levels", "Rendered", "render", "run", "silence"]
 
 Array = np.ndarray[Any, Any]
 
@@ -62,6 +62,7 @@ class Rendered(NamedTuple):
     frames: int
     levels: Levels
     trouble: dict[str, int]
+    elapsed_s: float
 
 
 class _Source(NamedTuple):
@@ -77,6 +78,7 @@ class _Source(NamedTuple):
 
 def render(plan: Plan, blocks: Iterator[Array], sink: Encoder | None, show: Display, total_s: float | None) -> Rendered:
     """All blocks through a plan, aligned with its input and as long."""
+    start = time.perf_counter()
     levels, skip, done = Levels(), plan.latency, 0
 
     def put(y: Array) -> None:
@@ -90,9 +92,9 @@ def render(plan: Plan, blocks: Iterator[Array], sink: Encoder | None, show: Disp
 
     for block in blocks:
         put(plan.process(block))
-    for block in _silence(plan.channels, plan.latency):
+    for block in silence(plan.channels, plan.latency):
         put(plan.process(block))
-    return Rendered(done, levels, plan.trouble)
+    return Rendered(done, levels, plan.trouble, time.perf_counter() - start)
 
 
 def run(args: Any) -> None:
@@ -106,13 +108,11 @@ def run(args: Any) -> None:
     if not takes and args.input is not None:
         raise ParameterError(f"the graph {args.graph} makes its own sound; leave -i out")
     codec = _codec(args)
-    began = time.perf_counter()
     with display(args.quiet, args.json) as shown, contextlib.ExitStack() as stack:
         source = _from_file(args, codec, stack) if takes else _from_nothing(args)
         made, plan, encoder = _render(args, graph, codec, source, shown)
-    elapsed = time.perf_counter() - began
     damage = source.decoder.damage if source.decoder is not None else ""
-    _tell(args, plan, made, encoder, damage, elapsed)
+    _tell(args, plan, made, encoder, damage)
 
 
 def _codec(args: Any) -> Codec | None:
@@ -142,7 +142,7 @@ def _from_file(args: Any, codec: Codec | None, stack: contextlib.ExitStack) -> _
 def _from_nothing(args: Any) -> _Source:
     hz, count = args.sample_rate or DEFAULT_RATE, args.channels or 2
     frames = max(round((args.seconds or DEFAULT_S) * hz), 1)
-    return _Source(_silence(count, frames), hz, count, frames, {}, None)
+    return _Source(silence(count, frames), hz, count, frames, {}, None)
 
 
 def _render(args: Any, graph: Any, codec: Codec | None, source: _Source,
@@ -159,7 +159,8 @@ def _render(args: Any, graph: Any, codec: Codec | None, source: _Source,
         return render(plan, source.blocks, encoder, shown, total_s), plan, encoder
 
 
-def _silence(count: int, frames: int) -> Iterator[Array]:
+def silence(count: int, frames: int) -> Iterator[Array]:
+    """Blocks of zeros, `frames` frames in all."""
     zeros = np.zeros((count, min(frames, CHUNK)), np.float32)
     for start in range(0, frames, CHUNK):
         yield zeros[:, :min(CHUNK, frames - start)]
@@ -173,24 +174,24 @@ def _exactly(frames: int, blocks: Iterator[Array], count: int) -> Iterator[Array
         left -= min(block.shape[1], left)
         if not left:
             return
-    yield from _silence(count, left)
+    yield from silence(count, left)
 
 
-def _tell(args: Any, plan: Plan, made: Rendered, encoder: Encoder | None, damage: str, elapsed: float) -> None:
+def _tell(args: Any, plan: Plan, made: Rendered, encoder: Encoder | None, damage: str) -> None:
     seconds = made.frames / plan.rate
     clipped = encoder.clipped_samples if encoder is not None else 0
     peak, rms = made.levels.peak_dbfs, made.levels.rms_dbfs
     if args.json:
         print_json({"output": args.output, "sample_rate": plan.rate, "channels": plan.output_channels,
                     "duration_s": seconds, "peak_dbfs": peak, "rms_dbfs": rms, "latency_frames": plan.latency,
-                    "clipped_samples": clipped, "trouble": made.trouble, "damage": damage, "elapsed_s": elapsed})
+                    "clipped_samples": clipped, "trouble": made.trouble, "damage": damage, "elapsed_s": made.elapsed_s})
     elif not args.quiet:
         facts(f"{args.output} is ready" if args.output else f"{args.graph}, rendered (-o FILE keeps it)", [
             ("Format", f"{rate(plan.rate)}, {channels(plan.output_channels)}"),
             ("Duration", clock(seconds)),
             ("Peak", decibels(peak, "dBFS")),
             ("RMS", decibels(rms, "dBFS")),
-            ("Speed", f"{seconds / elapsed:.0f} x real time ({elapsed:.1f} s)"),
+            ("Speed", f"{seconds / made.elapsed_s:.0f} x real time ({made.elapsed_s:.1f} s)"),
         ])
     if damage:
         warn(damage)

@@ -5,6 +5,7 @@ Imported only when something must be compiled; everything that imports numba at 
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -63,9 +64,14 @@ def _explain(error: Exception, function: Callable[..., Any]) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     skip = ("Failed in nopython mode", "During:", "- Resolution failure", "There are", "Overload", "with argument")
     reason = next((line for line in lines if not line.startswith(skip)), "numba cannot compile it")
-    places = [line for line in lines if line.startswith("File \"") and "generated" not in line]
+    if reason == "NRT required but not enabled":
+        reason = "it would allocate memory on the audio path: prepare() allocates, and the kernel uses it"
+    places = [line.rstrip(":") for line in lines if line.startswith("File \"") and "generated" not in line]
+    for file, number in re.findall(r" at (\S.*) \((\d+)\)$", "\n".join(lines), re.MULTILINE):
+        if not file.startswith("<"):
+            places.append(f'File "{file}", line {number}')
     where = places[-1] if places else f'File "{inspect.getfile(function)}"'
-    return f"{reason} ({where.rstrip(':')})"
+    return f"{reason} ({where})"
 
 
 @global_compiler_lock

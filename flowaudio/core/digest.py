@@ -30,7 +30,7 @@ def environment() -> bytes:
     """Digest of everything that all kernels share: our compiler, numba, LLVM, Python, the processor."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in (here / "compiler.py", here / "entry.py", *sorted((here / "lowering").glob("*.py"))):
+    for path in (here / "compiler.py", here / "entry.py", here / "native.py", *sorted((here / "lowering").glob("*.py"))):
         digest.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
     for text in (version("numba"), llvmlite.__version__, sys.version, llvm.get_default_triple(),
@@ -58,11 +58,13 @@ def _add(digest: Any, value: Any, seen: set[int]) -> None:
     elif isinstance(value, np.ndarray):
         digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
     elif isinstance(value, tuple) and not isinstance(value, type):
-        digest.update(b"(")
+        digest.update(f"({getattr(value, '_fields', '')}".encode())
         for item in value:
             _add(digest, item, seen)
     elif isinstance(value, type):
         digest.update(f"{value.__module__}.{value.__qualname__}{getattr(value, '_fields', '')}".encode())
+        if issubclass(value, enum.Enum):
+            digest.update(repr([(member.name, member.value) for member in value]).encode())
     elif isinstance(value, ModuleType):
         digest.update(value.__name__.encode())
     elif isinstance(value, (int, float, complex, str, bytes, np.generic, enum.Enum, type(None))):
@@ -80,13 +82,25 @@ def _add_function(digest: Any, function: FunctionType, seen: set[int]) -> None:
         value = function.__globals__[name]
         digest.update(name.encode())
         _add(digest, value, seen)
-        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in _LIBRARIES:
-            for attribute in names:  # helpers of a user's own module, reached as module.helper
-                if attribute in vars(value):
-                    _add(digest, vars(value)[attribute], seen)
+        if isinstance(value, ModuleType):
+            _add_module(digest, value, names, seen)
     for cell in function.__closure__ or ():
         _add(digest, cell.cell_contents, seen)
     _add(digest, function.__defaults__, seen)
+
+
+def _add_module(digest: Any, module: ModuleType, names: list[str], seen: set[int]) -> None:
+    """Helpers of a user's own module, reached as ``module.helper`` or ``package.module.helper``."""
+    if module.__name__.partition(".")[0] in _LIBRARIES or id(module) in seen:
+        return
+    seen.add(id(module))
+    for attribute in names:
+        value = vars(module).get(attribute)
+        if value is not None:
+            digest.update(attribute.encode())
+            _add(digest, value, seen)
+        if isinstance(value, ModuleType):
+            _add_module(digest, value, names, seen)
 
 
 def _add_code(digest: Any, code: CodeType) -> None:
@@ -96,7 +110,9 @@ def _add_code(digest: Any, code: CodeType) -> None:
         if isinstance(constant, CodeType):
             _add_code(digest, constant)
         else:
-            digest.update(repr(constant).encode())
+            # The order of a set differs from process to process.
+            shown = sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
+            digest.update(f"{shown}".encode())
 
 
 def _names(code: CodeType) -> list[str]:

@@ -6,16 +6,21 @@ address, followed by its dimensions if it is an array. Shapes stand in the table
 entry serves every size, and a new graph compiles nothing.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flowaudio.core.digest import digest_function
-from flowaudio.core.errors import GraphError
+from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.core.native import Linked, Object, load
 from flowaudio.core.node import Declaration
 
 __all__ = ["Fields", "Shape", "entry_for", "fields_of"]
+
+FLOAT32_MAX = 3.4028234e38
+_NUMBERS = "fdbhilqBHILQ"
+"""float32, float64 and whole numbers: what numba compiles, by NumPy's letters."""
 
 SCALAR = -1
 """The rank of a plain number."""
@@ -51,7 +56,7 @@ def fields_of(owner: str, values: Any, state: bool) -> tuple[Fields, list[Any]]:
     made: list[Any] = []
     for name, value in zip(names, values, strict=True):
         if isinstance(value, np.ndarray):
-            if not value.ndim or value.dtype.kind not in "fiu":
+            if not value.ndim or value.dtype.char not in _NUMBERS or not value.dtype.isnative:
                 raise GraphError(f"{owner}.prepare: {name!r} must hold numbers, in one dimension at least "
                                  f"(got {value.dtype}, shape {value.shape})")
             kinds.append((name, value.dtype.str, value.ndim))
@@ -60,6 +65,8 @@ def fields_of(owner: str, values: Any, state: bool) -> tuple[Fields, list[Any]]:
             raise GraphError(f"{owner}.prepare: the state {name!r} must be an array, so that the kernel can keep it "
                              f"(got {type(value).__name__})")
         elif isinstance(value, (float, np.floating)):
+            if FLOAT32_MAX < abs(value) < math.inf:
+                raise ParameterError(f"{owner}.prepare: {name!r} must fit into a float32 (got {value:g})")
             kinds.append((name, "<f4", SCALAR))
             made.append(float(value))
         elif isinstance(value, (int, np.integer)):

@@ -8,6 +8,7 @@ no GIL, no exception objects. numba's own C wrapper would keep a branch that tak
 returns ``FAILED`` to its caller, who mutes the node and counts.
 """
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -25,7 +26,8 @@ __all__ = ["FAILED", "Native", "Object", "link", "native"]
 FAILED = -(1 << 62)
 """What a native function returns when its Python would have raised."""
 
-FORBIDDEN = ("NRT_", "PyGILState_", "PyErr_", "PyObject_", "malloc", "calloc", "free")
+FORBIDDEN = ("NRT_", "Py", "_Py", "numba_gil_", "numba_unpickle", "numba_runtime_", "malloc", "calloc", "realloc",
+             "free", "printf", "puts")
 """No machine code of ours may refer to a symbol that begins with one of these."""
 
 
@@ -83,7 +85,10 @@ def link(code: Object) -> Linked:
                 address = llvm.address_of_symbol(name)
             if address:
                 builder.import_symbol(name, address)
-        tracker = builder.link(_linker(), f"{code.symbol}.{next(_serial)}")
+        try:
+            tracker = builder.link(_linker(), f"{code.symbol}.{next(_serial)}")
+        except RuntimeError as error:
+            raise KernelError(f"{code.symbol} cannot be put into memory: {error}") from error
         return Linked(tracker[code.symbol], tracker, code)
 
 
@@ -91,7 +96,9 @@ def load(name: str, digest: str, build: Callable[[str], Object]) -> Linked:
     """The function known by `digest`: from the disk, or built, stored and announced."""
     stored = cache.read(name, digest)
     if stored is not None:
-        return link(Object.unpack(stored))
+        # What cannot be linked any more, for a helper of numba that is gone, is compiled again.
+        with contextlib.suppress(KernelError, ValueError):
+            return link(Object.unpack(stored))
     symbol = f"flowaudio_{name}_{digest[:16]}"
     with cache.announced(name):
         code = build(symbol)

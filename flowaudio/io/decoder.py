@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder"]
 
-# Frames gathered before they are converted: enough that Python's share of the work stays small.
-_GATHERED = 16_384
+# Frames gathered before they are converted: enough that Python's share of the work stays small, and few enough that
+# who asks for short blocks of a live stream has them soon.
+_GATHERED_LEAST, _GATHERED = 4_096, 16_384
 
 _MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png"}
 
@@ -107,7 +108,7 @@ class Decoder:
         All blocks but the last have `frames` frames; with None they have as many as comes easily. Every block is the
         caller's to keep. Raises SourceError where the source turns out to be damaged, after all that is good.
         """
-        pieces = self._converted(min(frames or _GATHERED, _GATHERED))
+        pieces = self._converted(min(max(frames or _GATHERED, _GATHERED_LEAST), _GATHERED))
         yield from pieces if frames is None else in_blocks(pieces, frames, self.channels)
         self._judge()
 

@@ -6,6 +6,7 @@ from flowaudio.nodes.dynamics import Compressor
 from flowaudio.nodes.equalizer import Band, Equalizer
 from flowaudio.nodes.filters import Biquad, OnePole
 from flowaudio.nodes.limiter import Limiter
+from flowaudio.nodes.loudness import LoudnessMeter
 from flowaudio.nodes.meters import LevelMeter
 from flowaudio.nodes.mixing import Gain, Mix, Pan
 from flowaudio.nodes.noise import Noise
@@ -22,6 +23,7 @@ __all__ = [
     "Gain",
     "LevelMeter",
     "Limiter",
+    "LoudnessMeter",
     "Mix",
     "Noise",
     "OnePole",

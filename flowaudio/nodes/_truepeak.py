@@ -30,7 +30,7 @@ STREAMS = 5                             # x, o, q1, q3, d
 WIDTH = PAST + CHUNK + 40               # behind the chunk there is room for whole vectors, four at a time
 
 LONG, SHORT, HALF, QUARTER = 24, 8, 6, 4        # half the taps of each filter
-X, O, Q1, Q3, D = (stream * WIDTH for stream in range(STREAMS))
+X, HALVES, Q1, Q3, D = (stream * WIDTH for stream in range(STREAMS))
 ZERO = np.float32(0.0)
 
 
@@ -102,7 +102,7 @@ def _halves(n: int, taps: Any, z: Any) -> None:
 
 @kernel
 def _keep(z: Any, n: int, long: Any, short: Any) -> None:
-    store(z, O + n, long)
+    store(z, HALVES + n, long)
     store(z, D + n, vabs(long - short))
 
 
@@ -111,7 +111,7 @@ def _quarters(n: int, taps: Any, z: Any) -> None:
     """8 frames of q1 and q3, each between its neighbours of x and o in turn; 3 frames behind o."""
     h0, h1, h2 = taps[LONG + SHORT], taps[LONG + SHORT + 1], taps[LONG + SHORT + 2]
     h3, h4, h5 = taps[LONG + SHORT + 3], taps[LONG + SHORT + 4], taps[LONG + SHORT + 5]
-    x, o = X + n - LONG - 3, O + n - 3
+    x, o = X + n - LONG - 3, HALVES + n - 3
     o_3, o_2, o_1, o0, o1, o2, o3 = (load(z, o - 3), load(z, o - 2), load(z, o - 1), load(z, o), load(z, o + 1),
                                      load(z, o + 2), load(z, o + 3))
     x_2, x_1, x0, x1, x2, x3 = (load(z, x - 2), load(z, x - 1), load(z, x), load(z, x + 1), load(z, x + 2),
@@ -143,7 +143,7 @@ def peak(n: int, taps: Any, z: Any) -> Any:
     """Greatest magnitude in [n, n + 1) for eight frames, DELAY behind those of the chunk from its n-th on."""
     at = PAST + n
     x0, x1 = load(z, X + at - DELAY), load(z, X + at - DELAY + 1)
-    o_1, o0, o1 = load(z, O + at - 5), load(z, O + at - 4), load(z, O + at - 3)
+    o_1, o0, o1 = load(z, HALVES + at - 5), load(z, HALVES + at - 4), load(z, HALVES + at - 3)
     p_1, p0, p1 = load(z, Q1 + at - 2), load(z, Q1 + at - 1), load(z, Q1 + at)
     q_1, q0, q1 = load(z, Q3 + at - 2), load(z, Q3 + at - 1), load(z, Q3 + at)
     grid = vmax(vmax(vabs(x0), vabs(o0)), vmax(vabs(p0), vabs(q0)))

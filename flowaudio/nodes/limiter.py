@@ -17,7 +17,7 @@ __all__ = ["Limiter"]
 
 DB = 20 * math.log10(2)
 HOLD = 8                                # frames on each side of a peak where the gain is down in full already
-SHORTEST = 32                           # frames of lookahead at least: a quicker gain makes peaks between samples itself
+SHORTEST = 32                           # frames of lookahead at least: a quicker gain would make peaks of its own
 ROOM = 16                               # floats behind a buffer for whole vectors
 ZERO = np.float32(0.0)
 ONE = np.float32(1.0)

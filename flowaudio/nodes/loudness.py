@@ -10,7 +10,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import flag
 from flowaudio.core.simd import as_float, as_int, hmax, hsum, load, load_part, splat, store, vabs, vmax
-from flowaudio.core.simdmath import gain_to_db_scalar
+from flowaudio.core.simdmath import FLOOR_DB, gain_to_db_scalar
 from flowaudio.nodes import _kweighting, _truepeak
 from flowaudio.nodes._kweighting import CHUNK, HOPS_PER_SECOND, energy, hop_end, loudness_of, weigh
 from flowaudio.nodes._truepeak import advance, oversample, peak
@@ -81,7 +81,7 @@ MEASURES = ("integrated_lufs", "momentary_lufs", "short_term_lufs", "momentary_m
 class LoudnessMeter:
     """Measures loudness and true peak; the signal passes unchanged. ITU-R BS.1770-5, EBU Tech 3341::
 
-        K-weighting ─► mean square of 10 ms ─┬─► last 40: momentary ─► each 100 ms a gating block ─► histogram ─► integrated
+        K-weighting ─► mean square of 10 ms ─┬─► last 40: momentary ─► each 100 ms: histogram, gates ─► integrated
                                              └─► last 300: short-term
         8 × oversampling ─► true peak
 
@@ -103,12 +103,12 @@ class LoudnessMeter:
         channels = format.channels
         params = Params(format.rate, int(self.true_peak), _kweighting.coefficients(format.rate),
                         _kweighting.channel_weights(channels), _truepeak.coefficients())
-        silence = [np.full(1, -math.inf) for _ in range(5)]
         state = State(np.zeros(2, np.int64), _kweighting.filters(channels), np.zeros(4 * CHUNK), np.zeros(MOMENTARY),
                       np.zeros(SHORT_TERM), np.zeros(BINS, np.int64), np.zeros(BINS), np.zeros(3, np.int64),
                       np.zeros(2), _truepeak.streams(channels if self.true_peak else 1),
-                      np.zeros((2, channels), np.float32), np.zeros(CHUNK + 8, np.float32), *silence,
-                      np.full(channels, -200, np.float32), np.full(channels, -200, np.float32))
+                      np.zeros((2, channels), np.float32), np.zeros(CHUNK + 8, np.float32),
+                      _silence(), _silence(), _silence(), _silence(), _silence(),
+                      np.full(channels, FLOOR_DB, np.float32), np.full(channels, FLOOR_DB, np.float32))
         return params, state
 
     @kernel
@@ -131,10 +131,14 @@ class LoudnessMeter:
                 y[c, n] = x[c, n]
 
 
+def _silence() -> Any:
+    return np.full(1, -math.inf)
+
+
 def loudness(measured: Mapping[str, Any]) -> LoudnessReading:
     """What ``plan.read(name)`` of a LoudnessMeter gave, as plain numbers."""
     values = [float(np.max(measured[name])) for name in LoudnessReading._fields]
-    return LoudnessReading(*(value if value > -200.0 else -math.inf for value in values))
+    return LoudnessReading(*(value if value > FLOOR_DB else -math.inf for value in values))
 
 
 @kernel
@@ -188,7 +192,7 @@ def hop(power: float, s: Any) -> None:
 
 
 @kernel
-def mean(ring: Any) -> float:
+def mean(ring: Any) -> Any:
     """Mean of a ring, added up in the order of its slots."""
     total = load(ring, 0)
     for n in range(4, ring.size, 4):

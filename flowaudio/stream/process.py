@@ -1,6 +1,7 @@
 """`process`: a file in, a file out, through a graph; measured first where its loudness shall be right."""
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -11,10 +12,11 @@ from flowaudio.core.errors import ParameterError
 from flowaudio.graph.graph import Graph
 from flowaudio.graph.plan import Plan
 from flowaudio.io import Cover, Decoder, Encoder, portable_tags, probe
-from flowaudio.io.formats import FLAC, WAV, Codec, check, check_container, default_codec, fitting
+from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
 from flowaudio.nodes.loudness import LoudnessReading, loudness
 from flowaudio.runtime.pipeline import RING_FRAMES, Stage, decode_into, encode_from, run_stages, walk_between
 from flowaudio.runtime.ring import Ring
+from flowaudio.stream.aim import Aim, is_lossy, rehearse
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
 from flowaudio.stream.presets import QualityPreset
 from flowaudio.stream.presets import preset as find_preset
@@ -25,8 +27,8 @@ __all__ = ["Progress", "process"]
 Progress = Callable[[str, float, float | None], None]
 """Called with what is done now, the seconds of sound done, and the seconds in all if they are known."""
 
-CLOSE_LU = 0.1
-"""A loudness nearer than this to its target is not corrected again: half a step that anybody could hear is 0.5."""
+CLOSE_LU = 0.12
+"""A loudness nearer than this to its aim is not corrected again: the file may be off by 0.5."""
 
 MEASURING_PASSES = 4
 ENCODING_PASSES = 3
@@ -156,53 +158,51 @@ def _as_is(job: _Job, graph: Any, start: float) -> Report:
 
 
 def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, start: float) -> Report:
+    """Measure, find the gain, encode, and measure what came out; again if the codec made more of it than foreseen."""
     effects = effects_only(graph)
     before = job.measure("measuring", effects)
-    ceiling = ceiling_dbtp - _headroom_db(job.codec)
-    master = _approach(job, effects, graph, before, target_lufs, ceiling)
+    aim = Aim(target_lufs, ceiling_dbtp, final_limiter(graph, ceiling_dbtp), is_lossy(job.codec))
+    master = _approach(job, effects, before, aim, aim.lufs - before.integrated_lufs)
+    if aim.lossy and math.isfinite(before.integrated_lufs):
+        change = rehearse(job.decoder, effects, master, job.codec, job.output.suffix)
+        if aim.allow_for(change):
+            master = _approach(job, effects, before, aim, master.gain_db + change.loss_lu)
     for _ in range(ENCODING_PASSES):
         plan, encoder = _encode(job, master.after(effects), "encoding")
         reached = _verify(job)
-        excess = (reached.true_peak_dbtp if reached.true_peak_dbtp is not None else -200.0) - ceiling_dbtp
-        if excess <= 0:
+        if not aim.missed(reached):
             break
-        ceiling -= excess + 0.1
-        master = _approach(job, effects, graph, before, target_lufs, ceiling)
+        master = _approach(job, effects, before, aim, master.gain_db)
     return Report(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
                   channels=plan.output_channels, duration_s=encoder.frames / job.rate, mode="two passes",
-                  gain_db=master.gain_db, input_lufs=before.integrated_lufs, integrated_lufs=reached.integrated_lufs,
-                  true_peak_dbtp=reached.true_peak_dbtp, target_lufs=target_lufs, ceiling_dbtp=ceiling_dbtp,
+                  gain_db=master.gain_db, input_lufs=_known(before.integrated_lufs),
+                  integrated_lufs=_known(reached.integrated_lufs), true_peak_dbtp=_known(reached.true_peak_dbtp),
+                  target_lufs=target_lufs, ceiling_dbtp=ceiling_dbtp,
                   passes=job.passes, elapsed_s=time.perf_counter() - start, clipped_samples=encoder.clipped_samples,
                   trouble=plan.trouble, damage=job.damage)
 
 
-def _headroom_db(codec: Codec) -> float:
-    """Room under the ceiling: 0.2 dB that the limiter may err, and what a lossy codec adds to peaks."""
-    if isinstance(codec, (WAV, FLAC)):
-        return 0.2
-    return 1.0
-
-
-def _approach(job: _Job, effects: Graph, graph: Any, before: LoudnessReading, target_lufs: float,
-              ceiling_dbtp: float) -> Master:
-    """The gain that reaches the target behind the limiter; measured again only where the limiter has work to do."""
-    limiter = final_limiter(graph, ceiling_dbtp)
-    if before.integrated_lufs is None or before.true_peak_dbtp is None:
-        return Master(0.0, limiter)
-    gain = target_lufs - before.integrated_lufs
+def _approach(job: _Job, effects: Graph, before: LoudnessReading, aim: Aim, gain: float) -> Master:
+    """From `gain` to the one that reaches the aim; measured again only where the limiter has work to do."""
+    if not math.isfinite(before.integrated_lufs):  # silence, or shorter than a gating block
+        return aim.master(0.0)
+    slope = 1.0  # LU a dB: below 1 where the limiter takes some of it
+    last: tuple[float, float] | None = None
     for _ in range(MEASURING_PASSES):
-        master = Master(_within(gain), limiter)
-        if before.true_peak_dbtp + gain <= ceiling_dbtp:
-            return master
-        reached = job.measure("measuring", master.after(effects))
-        if reached.integrated_lufs is None or abs(reached.integrated_lufs - target_lufs) <= CLOSE_LU:
-            return master
-        gain += target_lufs - reached.integrated_lufs
-    return Master(_within(gain), limiter)
+        if before.true_peak_dbtp + gain <= aim.ceiling_dbtp:
+            break
+        reached = job.measure("measuring", aim.master(gain).after(effects)).integrated_lufs
+        if abs(reached - aim.lufs) <= CLOSE_LU:
+            break
+        if last is not None and gain != last[0]:
+            slope = min(max((reached - last[1]) / (gain - last[0]), 0.25), 1.0)
+        last = (gain, reached)
+        gain += (aim.lufs - reached) / slope
+    return aim.master(gain)
 
 
-def _within(gain_db: float) -> float:
-    return min(max(gain_db, -100.0), 40.0)
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _verify(job: _Job) -> LoudnessReading:
