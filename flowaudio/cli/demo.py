@@ -1,5 +1,6 @@
 """The command `demo`: the main job, with music that a graph makes, so that no file is needed."""
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,7 +55,7 @@ def music() -> Graph:
     graph.add(Gain(gain_db=-3.0), "level")
     for path in (("pad", "echo", "band"), ("drum", "band"), ("wind", "whistle", "band"),
                  ("band", "room", "level", "out")):
-        for source, target in zip(path, path[1:], strict=False):
+        for source, target in itertools.pairwise(path):
             graph.connect(source, target)
     return graph
 
@@ -90,7 +91,7 @@ def run(args: Any) -> None:
 
 def _write(path: Path, shown: Display) -> Rendered:
     graph = music()
-    kernels.ready(graph, RATE, 2, shown)
+    kernels.ready(graph, RATE, 2, kernels.ARRAYS, shown)
     plan = Plan(graph, RATE, 2)
     with Encoder(path, WAV(bit_depth=24), RATE, plan.output_channels, tags={"title": "flowaudio demo"}) as encoder:
         return render(plan, silence(2, round(SECONDS * RATE)), encoder, shown, SECONDS)

@@ -1,5 +1,6 @@
 """From an error to a sentence, an exit code and a word for programs."""
 
+import errno
 import re
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ _KINDS: tuple[tuple[type[BaseException], int, str], ...] = (
     (TargetError, 4, "target"),
     (KernelError, 5, "kernel"),
 )
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What printing into a file fails with."""
 
 # The library names its cures in Python; here they are options.
 _CURES = (
@@ -59,6 +63,8 @@ def describe(error: BaseException) -> Failure:
             return Failure(_with_our_cures(one_line(str(error))), code, kind)
     if isinstance(error, MemoryError):
         return Failure("there is not enough memory for this", 1, "memory")
+    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+        return Failure(f"standard output cannot be written: {error.strerror}; free some space", 4, "target")
     said = one_line(f"{type(error).__name__}: {error}")
     return Failure(f"this is a fault of flowaudio, please report it: {said} (FLOWAUDIO_DEBUG=1 shows where)", 1, "bug")
 

@@ -13,13 +13,18 @@ from flowaudio.core.entry import entry_for, fields_of
 from flowaudio.core.errors import FlowaudioError, GraphError, ParameterError
 from flowaudio.core.native import Native
 from flowaudio.core.node import Format, declaration
+from flowaudio.graph import walk
 from flowaudio.graph.schedule import schedule
 from flowaudio.graph.wiring import read
+from flowaudio.runtime import plan_stage, ring
 
-__all__ = ["Kernel", "Loaded", "load", "of_graph", "of_modules", "of_node", "of_package", "ready"]
+__all__ = ["ARRAYS", "FILES", "Kernel", "Loaded", "load", "of_graph", "of_node", "of_package", "ready"]
 
-RUNTIME = ("flowaudio.graph.walk", "flowaudio.runtime.ring", "flowaudio.runtime.plan_stage")
-"""Where the compiled functions stand that every file goes through."""
+FILES = (plan_stage.run, ring.read_native, ring.write_native, ring.get_native, ring.set_native)
+"""What every file goes through: a plan between rings, with a decoder and an encoder."""
+
+ARRAYS = (walk.process,)
+"""What a plan needs that is given arrays."""
 
 
 class Kernel(NamedTuple):
@@ -37,10 +42,10 @@ class Loaded(NamedTuple):
     failed: dict[str, str]              # name: why
 
 
-def ready(graph: Any, rate: int, channels: int, show: Display) -> None:
+def ready(graph: Any, rate: int, channels: int, runtime: Iterable[Native], show: Display) -> None:
     """Find or compile what a graph needs. What is wrong with the graph is left for the work itself to say."""
     try:
-        kernels = [*of_modules(RUNTIME), *of_graph(graph, rate, channels)]
+        kernels = [*map(_native, runtime), *of_graph(graph, rate, channels)]
     except (GraphError, ParameterError):
         return
     load(kernels, show)
@@ -86,17 +91,16 @@ def of_node(cls: type, formats: Iterable[Format]) -> list[Kernel]:
     return list(made.values())
 
 
-def of_modules(names: Iterable[str]) -> list[Kernel]:
-    """Of the compiled functions in modules, which are loaded for it."""
-    found = {id(value): value for name in names for value in vars(importlib.import_module(name)).values()
-             if isinstance(value, Native)}
-    return [Kernel(value.__name__, lambda value=value: value.linked) for value in found.values()]
-
-
 def of_package(name: str) -> list[Kernel]:
-    """Of the compiled functions in all modules of a package."""
+    """Of the compiled functions in all modules of a package, which are loaded for it."""
     package = importlib.import_module(name)
-    return of_modules(f"{name}.{each.name}" for each in pkgutil.iter_modules(package.__path__))
+    modules = [importlib.import_module(f"{name}.{each.name}") for each in pkgutil.iter_modules(package.__path__)]
+    found = {id(value): value for module in modules for value in vars(module).values() if isinstance(value, Native)}
+    return list(map(_native, found.values()))
+
+
+def _native(function: Native) -> Kernel:
+    return Kernel(function.__name__, lambda: function.linked)
 
 
 def _entry(node: Any, params: Any, state: Any) -> tuple[Kernel, Any]:

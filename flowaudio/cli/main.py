@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -24,16 +24,17 @@ _COMMANDS = {"nodes": ("catalog", "nodes"), "graphs": ("catalog", "graphs"), "pr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. Never raises, save what argparse raises to leave after --help."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _prepare_streams()
-    _listen()
+    with _manners():
+        return _guarded(given)
+
+
+def _guarded(given: list[str]) -> int:
     try:
         args = build().parse_args(given)
         _run(args)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return PIPE
     except Exception as error:
         return _tell(error, "--json" in given)
@@ -55,6 +56,12 @@ def _run(args: Any) -> None:
     getattr(importlib.import_module(f"flowaudio.cli.{module}"), function)(args)
 
 
+def _close_output() -> None:
+    """Nobody reads it, or it is full: without this Python would complain once more when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _tell(error: BaseException, as_json: bool) -> int:
     """One sentence on standard error, and JSON on standard output for programs."""
     failure = describe(error)
@@ -68,16 +75,28 @@ def _tell(error: BaseException, as_json: bool) -> int:
         import json
 
         with contextlib.suppress(OSError, ValueError):
-            print(json.dumps({"error": failure.sentence, "kind": failure.kind, "code": failure.code}), flush=True)
+            print(json.dumps({"error": failure.sentence, "kind": failure.kind, "code": failure.code}))
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _close_output()
     return failure.code
 
 
-def _prepare_streams() -> None:
-    """No name of a file, however odd, and no narrow encoding may stop a message; warnings are one line."""
+@contextlib.contextmanager
+def _manners() -> Iterator[None]:
+    """No name of a file, however odd, stops a message; a warning is one line; being told to end is an orderly end."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    warnings.showwarning = _warn
+    shown, warnings.showwarning = warnings.showwarning, _warn
+    before = _listen()
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -85,13 +104,12 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
         print(f"flowaudio: {one_line(str(message))}", file=sys.stderr, flush=True)
 
 
-def _listen() -> None:
-    """Being told to end is an orderly end: temporary files go."""
+def _listen() -> dict[int, Any]:
+    """Signals that would end the process at once end it in order, so that temporary files go. What was set before."""
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
 
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, stop)
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    return {number: signal.signal(number, stop) for number in found if signal.getsignal(number) is signal.SIG_DFL}

@@ -11,7 +11,7 @@ from flowaudio.cli.targets import check_target
 from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.graph import document, shipped
 from flowaudio.io import probe
-from flowaudio.io.formats import Codec, check_container, default_codec, fitting
+from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
 from flowaudio.stream.presets import QualityPreset, preset
 from flowaudio.stream.process import process as process_file
@@ -51,11 +51,13 @@ def make(args: Any, graph: Any, chosen: QualityPreset | None, shown: Display) ->
     output = Path(args.output)
     allowed = ("file", *args.allow)
     codec = chosen_codec(args, chosen.codec if chosen else None)
-    check_container(codec or default_codec(output), output)
+    likely = codec or default_codec(output)
+    check_container(likely, output)
     info = probe(args.input, allowed_protocols=allowed)
+    nearest = _nearest(likely, args, info.sample_rate, info.channels)
+    check(likely, *nearest)
     check_target(output, args.input)
     target = args.lufs if args.lufs is not None else chosen.target_lufs if _normalises(chosen) else None
-    nearest = _nearest(codec or default_codec(output), args, info.sample_rate, info.channels)
     _compile(graph if graph is not None else chosen.graph if chosen else straight(), target, nearest, shown)
     return process_file(args.input, output, preset=chosen, graph=graph, codec=codec, target_lufs=target,
                         sample_rate=args.sample_rate, channels=args.channels, tolerant=args.tolerant,
@@ -74,13 +76,13 @@ def _nearest(codec: Codec, args: Any, sample_rate: int, count: int) -> tuple[int
 def _compile(graph: Any, target: float | None, format: tuple[int, int], shown: Display) -> None:
     """The kernels of all passes at once."""
     if target is None:
-        kernels.ready(graph, *format, shown)
+        kernels.ready(graph, *format, kernels.FILES, shown)
         return
     try:
         graph = metered(Master(0.0, final_limiter(graph, -1.0)).after(effects_only(graph)))[0]
     except GraphError:                  # said better by the work itself
         return
-    kernels.ready(graph, *format, shown)
+    kernels.ready(graph, *format, kernels.FILES, shown)
 
 
 def show(report: Report) -> None:

@@ -46,12 +46,16 @@ class Display:
         if self._bars is not None and self._task is not None:
             speed = done_s / max(time.perf_counter() - self._began, 1e-3)
             left = (total_s - done_s) / speed if total_s and done_s else None
-            note = f"{speed:4.0f} x real time" + (f"  {clock(max(left, 0.0), tenths=False):>5} left" if left is not None else "")
+            note = f"{speed:4.0f} x real time"
+            if left is not None:
+                note += f"  {clock(max(left, 0.0), tenths=False):>5} left"
             total = max(total_s, done_s) if total_s else None
             self._bars.update(self._task, completed=done_s, total=total, note=note if done_s else "")
 
     def place(self, number: int, total: int) -> None:
         """Which kernel is loaded now, among how many: told when it turns out that it must be compiled."""
+        if number == 1:
+            self._finish()
         self._place = (number, total)
 
     def loaded(self) -> None:
@@ -76,7 +80,7 @@ class Display:
             speed = total / max(time.perf_counter() - self._began, 1e-3)
             note = f"{speed:4.0f} x real time" if "real time" in task.fields["note"] else ""
             self._bars.update(self._task, completed=total, total=total, note=note)
-        self._task = None
+        self._task, self._phase = None, ("", 0.0)
 
     def _compiling(self, name: str, seconds: float | None) -> None:
         """Called by the kernel cache before and after each kernel that has to be compiled."""
@@ -126,6 +130,6 @@ def _bars() -> "Progress":
 
     from flowaudio.cli.output import console
 
-    return Progress(TextColumn("{task.description}", markup=False), BarColumn(bar_width=None),
-                    TextColumn("{task.percentage:>3.0f}%", markup=False), TextColumn("{task.fields[note]}", markup=False),
-                    console=console(stderr=True), transient=True, expand=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None),
+               TextColumn("{task.percentage:>3.0f}%", markup=False), TextColumn("{task.fields[note]}", markup=False))
+    return Progress(*columns, console=console(stderr=True), transient=True, expand=True)

@@ -149,7 +149,7 @@ def _render(args: Any, graph: Any, codec: Codec | None, source: _Source,
             shown: Display) -> tuple[Rendered, Plan, Encoder | None]:
     if args.output is not None:
         check_target(Path(args.output), args.input)
-    kernels.ready(graph, source.rate, source.channels, shown)
+    kernels.ready(graph, source.rate, source.channels, kernels.ARRAYS, shown)
     plan = Plan(graph, source.rate, source.channels)
     total_s = source.frames / source.rate if source.frames is not None else None
     if codec is None:

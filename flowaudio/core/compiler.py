@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import compiler, cpu, errors, registry
+from numba.core import compiler, config, cpu, registry
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import typeof_impl
 from numba.np.numpy_support import from_dtype
@@ -24,7 +24,7 @@ from flowaudio.core.errors import KernelError
 from flowaudio.core.kernel import Kernel
 from flowaudio.core.native import FAILED, Object, forbidden_symbols
 
-__all__ = ["compile_object", "dispatcher"]
+__all__ = ["assembly", "compile_object", "dispatcher", "make_entry"]
 
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",  # a division by zero gives inf, it does not raise
@@ -67,9 +67,11 @@ def _explain(error: Exception, function: Callable[..., Any]) -> str:
     if reason == "NRT required but not enabled":
         reason = "it would allocate memory on the audio path: prepare() allocates, and the kernel uses it"
     places = [line.rstrip(":") for line in lines if line.startswith("File \"") and "generated" not in line]
-    for file, number in re.findall(r" at (\S.*) \((\d+)\)$", "\n".join(lines), re.MULTILINE):
-        if not file.startswith("<"):
-            places.append(f'File "{file}", line {number}')
+    for file, number in re.findall(r" (\S+\.py) \((\d+)\)$", "\n".join(lines), re.MULTILINE):
+        places.append(f'File "{file}", line {number}')
+    loc = getattr(error, "loc", None)
+    if not places and loc is not None:
+        places.append(f'File "{loc.filename}", line {loc.line}')
     where = places[-1] if places else f'File "{inspect.getfile(function)}"'
     return f"{reason} ({where})"
 
@@ -80,13 +82,15 @@ def compile_object(symbol: str, function: Callable[..., Any], arguments: int, au
 
     `author` is the name to blame in an error: the node whose kernel this is.
     """
+    if config.DISABLE_JIT:              # numba's own helpers are plain Python then, and cannot be compiled in
+        raise KernelError(f"{author or function.__name__} cannot be compiled while NUMBA_DISABLE_JIT is set: unset it")
     typing, target = registry.cpu_target.typing_context, registry.cpu_target.target_context
     typing.refresh()
     target.refresh()
     signature = [types.int64] * arguments
     try:
         result = compiler.compile_extra(typing, target, function, signature, types.int64, _flags(), {})
-    except errors.NumbaError as error:
+    except Exception as error:          # numba has errors of its own, and lets some of others through
         raise KernelError(f"{author or function.__name__}: {_explain(error, function)}") from error
     module = _standalone(symbol, result, target, arguments)
     externals = tuple(sorted(f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")))

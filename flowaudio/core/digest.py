@@ -20,7 +20,7 @@ import numpy as np
 
 from flowaudio.core.kernel import Kernel
 
-__all__ = ["digest_function"]
+__all__ = ["digest_function", "environment"]
 
 _LIBRARIES = ("math", "numpy", "numba", "builtins", "operator")
 

@@ -21,7 +21,7 @@ import llvmlite.binding as llvm
 from flowaudio.core import cache
 from flowaudio.core.errors import KernelError
 
-__all__ = ["FAILED", "Native", "Object", "link", "native"]
+__all__ = ["FAILED", "FORBIDDEN", "Linked", "Native", "Object", "forbidden_symbols", "link", "load", "native"]
 
 FAILED = -(1 << 62)
 """What a native function returns when its Python would have raised."""

@@ -10,11 +10,14 @@ from flowaudio.core.node import declaration
 from flowaudio.graph import walk
 from flowaudio.graph.schedule import Buffer, Op, Schedule
 
-__all__ = ["Image", "build"]
+__all__ = ["Field", "Image", "address", "aligned", "build"]
 
 ALIGN = 64          # bytes: a cache line, and the widest vector
 SHARED = "ring"     # a state of this name may have two owners, and stays where prepare() put it
 BIG = 1 << 16       # bytes: state from this size on stays where prepare() put it, smaller state is packed
+
+FLOAT, INTEGER = struct.Struct("<f4x").pack, struct.Struct("<q").pack
+"""A plain number in 8 bytes."""
 
 Array = np.ndarray[Any, Any]
 
@@ -139,6 +142,7 @@ class _Builder:
         self.plan = plan
         self.places, arena_size = _colour(plan)
         self.arena = aligned(arena_size)
+        self.base = address(self.arena)
         self.packed = _Block()
         self.table: list[int] = []
         self.pairs: list[int] = []      # ports that take many edges
@@ -160,7 +164,7 @@ class _Builder:
         state, state_values = fields_of(declared.name, op.state, state=True)
         entry = entry_for(declared, params, state)
         start, table = len(self.table), self.table
-        base = address(self.arena)
+        base = self.base
         for port, known in zip(op.inputs, declared.inputs, strict=True):
             if known.many:
                 self.in_pairs.append(len(table))
@@ -183,7 +187,7 @@ class _Builder:
     def _field(self, name: str, dtype: str, rank: int, value: Any) -> Field:
         """Put one parameter or state into memory, and its address and dimensions into the table."""
         if rank < 0:
-            offset = self.packed.add(struct.pack("<f" if dtype == "<f4" else "<q", value))
+            offset = self.packed.add(FLOAT(value) if dtype == "<f4" else INTEGER(value))
             self.in_packed.append(len(self.table))
             self.table.append(offset)
             return Field(name, offset, None, dtype, rank)
@@ -222,7 +226,7 @@ class _Builder:
         rows = np.array(self.rows, np.int64).reshape(-1, walk.ROW)
         rows[:, [walk.TABLE, walk.OUTPUTS]] = address(tables) + 8 * rows[:, [walk.TABLE, walk.OUTPUTS]]
         rows[:, walk.RESETS] = address(resets) + 8 * rows[:, walk.RESETS]
-        plan, base = self.plan, address(self.arena)
+        plan, base = self.plan, self.base
         header = np.zeros(walk.HEADER, np.int64)
         header[walk.OPS], header[walk.COUNT] = address(rows), len(rows)
         header[walk.IN], header[walk.IN_CHANNELS] = base + self.places[plan.input], plan.input.channels

@@ -9,7 +9,7 @@ from flowaudio.core.memory import port
 from flowaudio.core.node import Format, Port, node
 from flowaudio.core.params import integer
 
-__all__ = ["FeedbackRead", "FeedbackWrite", "Line", "PureDelay", "Sum"]
+__all__ = ["FeedbackRead", "FeedbackWrite", "Line", "PureDelay", "Sum", "Tap"]
 
 
 class Line(NamedTuple):

@@ -18,6 +18,8 @@ from flowaudio.core.memory import (
 from flowaudio.core.native import native
 from flowaudio.core.simd import LANES, any_true, load, load_part, splat, vmax
 
+__all__ = ["finite", "process", "reset", "reset_all", "walk"]
+
 # Header
 OPS, COUNT, IN, IN_CHANNELS, OUT, OUT_CHANNELS, BLOCK, HEADER = range(8)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-from flowaudio.core.errors import ParameterError, SourceError
+from flowaudio.core.errors import SourceError
 from flowaudio.core.layouts import MAX_CHANNELS, Speakers
 from flowaudio.io.codecs import FAILURES, failure, fraction
 from flowaudio.io.endings import is_cut
@@ -87,6 +87,8 @@ class Decoder:
         self._leap_at: int | None = None  # position where time first leapt ahead
         self._next_s = float("inf")  # when the next packet is due
         self._lost = False  # sound was lost for certain
+        self._tick_s = float(fraction(self._stream.time_base))
+        self._orders: dict[str, Speakers] = {}
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -145,9 +147,11 @@ class Decoder:
             yield current, joined(parts)
 
     def _speakers(self, frame: "AudioFrame") -> Speakers:
-        count = frame.layout.nb_channels
-        only_counts = frame.layout.name == f"{count} channels"
-        return self._order if only_counts and count == len(self._order) else speakers_of(frame.layout)
+        name = frame.layout.name
+        if name not in self._orders:
+            names_none = name == f"{len(self._order)} channels"
+            self._orders[name] = self._order if names_none else speakers_of(frame.layout)
+        return self._orders[name]
 
     def _trimmed(self) -> "Iterator[tuple[AudioFrame, int]]":
         """Decoded frames with the number of samples that count, without the padding at an MP4 file's end."""
@@ -200,6 +204,9 @@ class Decoder:
                 raise SourceError(f"{self._name} is closed; read its blocks inside the with statement")
             try:
                 packet = next(self._demuxed, None)
+            except IndexError:
+                # PyAV, at the end, trips over streams that were not there at the start.
+                return
             except FAILURES as error:
                 if not self._position:
                     raise failure(SourceError, self._name, error) from error
@@ -213,11 +220,10 @@ class Decoder:
         """Note where time leaps ahead: if sound turns out to be missing, it is missing there."""
         if packet.pts is None:
             return
-        unit = float(fraction(packet.time_base))
-        begin = packet.pts * unit
+        begin = packet.pts * self._tick_s
         if self._leap_at is None and begin > self._next_s + 0.05:
             self._leap_at = self._position
-        self._next_s = begin + (packet.duration or 0) * unit
+        self._next_s = begin + (packet.duration or 0) * self._tick_s
 
     def _judge(self) -> None:
         """At the end of the sound: was it all there?"""
@@ -275,7 +281,7 @@ class Decoder:
 
     def _check_mix(self, channels: int) -> None:
         if channels != self.channels and max(channels, self.channels) > MAX_CHANNELS:
-            raise ParameterError(
+            raise SourceError(
                 f"{self._name} has {channels} channels, which cannot be mixed to {self.channels}; "
                 f"mixing goes from and to 1 to {MAX_CHANNELS} channels"
             )

@@ -10,6 +10,7 @@ from flowaudio.nodes.loudness import LoudnessMeter
 from flowaudio.nodes.meters import LevelMeter
 from flowaudio.nodes.mixing import Gain, Mix, Pan
 from flowaudio.nodes.noise import Noise
+from flowaudio.nodes.normalizer import Normalizer
 from flowaudio.nodes.reverb import Reverb
 from flowaudio.nodes.sources import Sine, Sweep
 
@@ -26,6 +27,7 @@ __all__ = [
     "LoudnessMeter",
     "Mix",
     "Noise",
+    "Normalizer",
     "OnePole",
     "Pan",
     "Reverb",

@@ -75,9 +75,10 @@ def weigh(x: Any, start: int, count: int, group: int, coefs: Any, scratch: Any, 
     `scratch` is float64 [LANES * CHUNK], zero in lanes that have no channel.
     """
     for c in range(LANES * group, min(LANES * group + LANES, x.shape[0])):
-        row, lane = x[c], c - LANES * group
+        # Views that begin at 0: an index that LLVM knows to be positive costs no check for negative ones.
+        row, lane = x[c][start:], scratch[c - LANES * group:]
         for n in range(count):
-            scratch[LANES * n + lane] = np.float64(row[start + n])
+            lane[LANES * n] = np.float64(row[n])
     b0, b1, b2 = coefs[0], coefs[1], coefs[2]
     shelf1, shelf2, high1, high2 = coefs[3], coefs[4], coefs[5], coefs[6]
     x1, x2, y1, y2 = load(f, 0), load(f, 4), load(f, 8), load(f, 12)

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from flowaudio.core.kernel import kernel
-from flowaudio.core.simd import fma, load, splat, store, vabs, vmax
+from flowaudio.core.simd import fma, load, load_part, splat, store, vabs, vmax
 
-__all__ = ["CHUNK", "DELAY", "STREAMS", "advance", "coefficients", "oversample", "peak", "streams", "uncertainty"]
+__all__ = ["CHUNK", "DELAY", "STREAMS", "advance", "coefficients", "oversample", "peak", "shift", "streams", "take",
+           "uncertainty"]
 
 CHUNK = 256                             # frames at a time, at most
 DELAY = 28                              # frames by which `peak` is behind the input: it covers [n, n + 1)
@@ -61,8 +62,7 @@ def oversample(row: Any, start: int, count: int, taps: Any, z: Any) -> None:
 
     `z` is one channel's streams. Afterwards `peak` and `uncertainty` may be asked, then `advance` must be called.
     """
-    for n in range(count):
-        z[X + PAST + n] = row[start + n]
+    take(row, start, count, z, X + PAST)
     for n in range(PAST, PAST + count, 32):
         _halves(n, taps, z)
     for n in range(PAST, PAST + count, 8):
@@ -165,8 +165,26 @@ def uncertainty(n: int, z: Any) -> Any:
 @kernel
 def advance(count: int, z: Any) -> None:
     """Make what the next chunk needs of this one its past."""
-    for n in range(PAST):
-        z[n] = z[count + n]
+    shift(z, X, count, PAST)
     for stream in range(1, STREAMS):
-        for n in range(stream * WIDTH + PAST - 8, stream * WIDTH + PAST):
-            z[n] = z[count + n]
+        shift(z, stream * WIDTH + PAST - 8, count, 8)
+
+
+@kernel
+def shift(array: Any, start: int, by: int, size: int) -> None:
+    """``array[start + n] = array[start + n + by]`` for `size` places, rounded up to whole vectors.
+
+    In vectors on purpose: of the plain loop LLVM makes one that looks for overlaps and for negative indices.
+    """
+    for n in range(start, start + size, 8):
+        store(array, n, load(array, n + by))
+
+
+@kernel
+def take(row: Any, start: int, count: int, array: Any, at: int) -> None:
+    """``array[at + n] = row[start + n]`` for `count` frames; up to 7 places behind them are zeroed."""
+    whole, rest = count - count % 8, count % 8
+    for n in range(0, whole, 8):
+        store(array, at + n, load(row, start + n))
+    if rest:
+        store(array, at + whole, load_part(row, start + whole, rest))

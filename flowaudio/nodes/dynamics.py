@@ -143,8 +143,9 @@ def larger(a: Any, b: Any) -> Any:
 def mean_square(row: Any, start: int, count: int, keep: float, c: int, s: Any) -> None:
     """One-pole of the squares; the scratch keeps the larger of it and what is there."""
     power = s.power[c]
+    new = row[start:]                   # a view: its index is known to be positive, and needs no check
     for n in range(count):
-        sample = np.float64(row[start + n])
+        sample = np.float64(new[n])
         power = fma(keep, power, (1.0 - keep) * (sample * sample))
         level = np.float32(power)
         s.scratch[n] = level if level > s.scratch[n] else s.scratch[n]

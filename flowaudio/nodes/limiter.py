@@ -11,7 +11,7 @@ from flowaudio.core.params import param
 from flowaudio.core.simd import as_float, as_int, fma, load, load_part, select, splat, store, store_part, vmax, vmin
 from flowaudio.core.simdmath import exp2_bounded, log2_normal
 from flowaudio.nodes import _truepeak
-from flowaudio.nodes._truepeak import CHUNK, DELAY, advance, oversample, peak, uncertainty
+from flowaudio.nodes._truepeak import CHUNK, DELAY, advance, oversample, peak, shift, take, uncertainty
 
 __all__ = ["Limiter"]
 
@@ -42,7 +42,7 @@ class State(NamedTuple):
     """Each buffer holds its past first, then the frames in work; moved down after every chunk."""
 
     streams: Any                        # float32 [channel, …], see _truepeak
-    line: Any                           # float32 [channel, latency + CHUNK], the input on its way
+    line: Any                           # float32 [channel, latency + CHUNK + ROOM], the input on its way
     need: Any                           # float32 [window - 1 + CHUNK], attenuation that each frame asks for
     most: Any                           # float32, as `need`: the greatest need of a window
     held: Any                           # int64 [first + CHUNK], after the release, in UNITs
@@ -92,7 +92,7 @@ class Limiter:
                         _truepeak.coefficients())
         needs = window - 1 + CHUNK + ROOM
         state = State(_truepeak.streams(format.channels),
-                      np.zeros((format.channels, self.latency(format) + CHUNK), np.float32),
+                      np.zeros((format.channels, self.latency(format) + CHUNK + ROOM), np.float32),
                       np.zeros(needs, np.float32), np.zeros(needs, np.float32), np.zeros(first + CHUNK, np.int64),
                       np.zeros(second + CHUNK, np.int64), np.zeros(2, np.int64), np.zeros(2),
                       np.zeros(CHUNK + ROOM, np.float32), np.zeros(1, np.float32))
@@ -158,8 +158,7 @@ def greatest(count: int, window: int, s: Any) -> None:
         span *= 4
     last = window - span
     four(s.most, s.most, count, min(span, last), min(2 * span, last), last)
-    for n in range(window - 1):
-        s.need[n] = s.need[count + n]
+    shift(s.need, 0, count, window - 1)
 
 
 @kernel
@@ -175,24 +174,27 @@ def smooth(count: int, p: Any, s: Any) -> None:
     keep, slow_keep, scale = p.keep[0], p.keep[1], p.keep[2]
     now, slow = s.release[0], s.release[1]
     ramp, total = s.sums[0], s.sums[1]
+    # Views that begin at 0: an index that LLVM knows to be positive costs no check for negative ones.
+    new_held, new_ramp = s.held[p.first:], s.ramp[p.second:]
     for n in range(count):
         need = np.float64(s.most[n])
         slow = fma(slow_keep, slow, (1.0 - slow_keep) * need)
         now = fma(keep, now, (1.0 - keep) * slow)
         now = need if need > now else now
         held = np.int64(now * UNIT + 0.5)
-        s.held[p.first + n] = held
+        new_held[n] = held
         ramp += held - s.held[n]
-        s.ramp[p.second + n] = ramp
+        new_ramp[n] = ramp
         total += ramp - s.ramp[n]
         s.gain[n] = np.float32(total * scale)
     s.release[0], s.release[1] = now, slow
     s.sums[0], s.sums[1] = ramp, total
     s.gain_reduction_db[0] = s.gain[count - 1] * _DB
+    new_held, new_ramp = s.held[count:], s.ramp[count:]
     for n in range(p.first):
-        s.held[n] = s.held[count + n]
+        s.held[n] = new_held[n]
     for n in range(p.second):
-        s.ramp[n] = s.ramp[count + n]
+        s.ramp[n] = new_ramp[n]
     for n in range(0, count, 8):
         store(s.gain, n, exp2_bounded(vmax(-load(s.gain, n), splat(LOWEST))))
 
@@ -200,9 +202,8 @@ def smooth(count: int, p: Any, s: Any) -> None:
 @kernel
 def delayed(row: Any, out: Any, start: int, count: int, ceiling: float, line: Any, gain: Any) -> None:
     """The input as late as the gain, times the gain."""
-    late = line.size - CHUNK
-    for n in range(count):
-        line[late + n] = row[start + n]
+    late = line.size - CHUNK - ROOM
+    take(row, start, count, line, late)
     top, whole, rest = splat(ceiling), count - count % 8, count % 8
     for n in range(0, whole, 8):
         # In this order NaN comes through, for the walk to see.
@@ -210,5 +211,4 @@ def delayed(row: Any, out: Any, start: int, count: int, ceiling: float, line: An
     if rest:
         value = load_part(line, whole, rest) * load(gain, whole)
         store_part(out, start + whole, rest, vmax(-top, vmin(top, value)))
-    for n in range(late):
-        line[n] = line[count + n]
+    shift(line, 0, count, late)

@@ -169,10 +169,10 @@ def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, st
             master = _approach(job, effects, before, aim, master.gain_db + change.loss_lu)
     for _ in range(ENCODING_PASSES):
         plan, encoder = _encode(job, master.after(effects), "encoding")
-        reached = _verify(job)
+        reached, aimed = _verify(job), aim.lufs
         if not aim.missed(reached):
             break
-        master = _approach(job, effects, before, aim, master.gain_db)
+        master = _approach(job, effects, before, aim, master.gain_db + aim.lufs - aimed)
     return Report(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
                   channels=plan.output_channels, duration_s=encoder.frames / job.rate, mode="two passes",
                   gain_db=master.gain_db, input_lufs=_known(before.integrated_lufs),

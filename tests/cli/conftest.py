@@ -1,49 +1,25 @@
-"""The command in a process of its own, with one kernel cache for all tests of the folder."""
+"""The command, in a process of its own, and sound for it."""
 
-import dataclasses
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from cli_tools import Ran, Run, document
 
+from flowaudio.cli.main import main
 from flowaudio.io import WAV, Encoder
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclasses.dataclass
-class Ran:
-    """What a run of the command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def sentence(self) -> str:
-        """The last line on standard error, which has to be the only one that is no progress."""
-        return self.err.strip().splitlines()[-1]
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    given = os.environ.get("FLOWAUDIO_CACHE_DIR")
-    cache = given or str(tmp_path_factory.mktemp("cache"))
+def environment() -> dict[str, str]:
+    """Of the runs. Their kernel cache is that of the other tests, so that each kernel is compiled once in all."""
     kept = {name: value for name, value in os.environ.items() if name not in ("FLOWAUDIO_DEBUG", "COLUMNS")}
-    return {**kept, "FLOWAUDIO_CACHE_DIR": cache, "PYTHONPATH": str(ROOT)}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +38,16 @@ def run(environment: dict[str, str], command: list[str]) -> Run:
     return run
 
 
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same within this process: for what is refused before the work begins, and needs no process of its own."""
+    def call(*arguments: object) -> Ran:
+        code = main([str(each) for each in arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four seconds of bursts of noise at 48 kHz, stereo, 16 bit; it is only read."""
@@ -74,21 +60,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def listing(folder: Path) -> list[str]:
-    """Everything in a folder, hidden files too."""
-    return sorted(os.listdir(folder))
-
-
 @pytest.fixture
 def chain(tmp_path: Path) -> Path:
     """A graph of two nodes, as a document."""
     return document(tmp_path, 'connections = ["in -> low -> gain -> out"]', low="OnePole", gain="Gain")
-
-
-def document(folder: Path, connections: str, **nodes: str) -> Path:
-    """A graph document; each node a type, with further lines behind a line break."""
-    path = folder / "graph.toml"
-    tables = "".join(f'[nodes.{name}]\ntype = "{kind.partition(chr(10))[0]}"\n{kind.partition(chr(10))[2]}\n'
-                     for name, kind in nodes.items())
-    path.write_text(f"flowaudio = 1\n{connections}\n{tables}")
-    return path

@@ -55,7 +55,7 @@ def same(got: Any, expected: Any) -> None:
 
 
 @native
-def f32_binary(a: int, b: int, out: int) -> None:
+def f32_binary(a: int, b: int, out: int) -> int:
     x, y, o = load(f32_1d(a, 8), 0), load(f32_1d(b, 8), 0), f32_1d(out, 112)
     store(o, 0, x + y)
     store(o, 8, x - y)
@@ -72,6 +72,7 @@ def f32_binary(a: int, b: int, out: int) -> None:
     store(o, 88, select(x != y, one, zero))
     store(o, 96, select((x < y) | (x == y), one, zero))
     store(o, 104, select(~(x < y) & ((x != x) ^ (y == y)), one, zero))
+    return 0
 
 
 @pytest.mark.parametrize("a", range(len(F32)))
@@ -87,7 +88,7 @@ def test_arithmetic_and_comparisons(a: int, b: int) -> None:
 
 
 @native
-def f32_unary(a: int, out: int) -> None:
+def f32_unary(a: int, out: int) -> int:
     x, o = load(f32_1d(a, 8), 0), f32_1d(out, 96)
     store(o, 0, -x)
     store(o, 8, vabs(x))
@@ -104,6 +105,7 @@ def f32_unary(a: int, out: int) -> None:
     x *= x
     x -= ONE
     store(o, 88, x)
+    return 0
 
 
 @pytest.mark.parametrize("a", range(len(F32)))
@@ -150,12 +152,13 @@ def test_reductions(row: list[float], truth: int) -> None:
 
 
 @native
-def multiply_add(a: int, b: int, c: int, out: int) -> None:
+def multiply_add(a: int, b: int, c: int, out: int) -> int:
     x, y, z, o = f32_1d(a, 8), f32_1d(b, 8), f32_1d(c, 8), f32_1d(out, 24)
     store(o, 0, fma(load(x, 0), load(y, 0), load(z, 0)))
     store(o, 8, fma(x[0], load(y, 0), load(z, 0)))
     for k in range(8):
         o[16 + k] = fma(x[k], y[k], z[k])
+    return 0
 
 
 def test_fma_rounds_once() -> None:
@@ -170,13 +173,14 @@ def test_fma_rounds_once() -> None:
 
 
 @native
-def shuffles(a: int, b: int, d: int, out: int, out64: int) -> None:
+def shuffles(a: int, b: int, d: int, out: int, out64: int) -> int:
     x, y, o = load(f32_1d(a, 8), 0), load(f32_1d(b, 8), 0), f32_1d(out, 24)
     store(o, 0, shuffle(x, y, "80123456"))
     store(o, 8, shuffle(x, y, "f7e6d5c4"))
     store(o, 16, shuffle(x, x, "00000000"))
     z = load(f64_1d(d, 4), 0)
     store(f64_1d(out64, 4), 0, shuffle(z, -z, "0415"))
+    return 0
 
 
 def test_shuffle() -> None:
@@ -188,7 +192,7 @@ def test_shuffle() -> None:
 
 
 @native
-def whole_numbers(a: int, b: int, f: int, out: int) -> None:
+def whole_numbers(a: int, b: int, f: int, out: int) -> int:
     x, y, o = load(i32_1d(a, 8), 0), load(i32_1d(b, 8), 0), i32_1d(out, 104)
     store(o, 0, x + y)
     store(o, 8, x - y)
@@ -203,6 +207,7 @@ def whole_numbers(a: int, b: int, f: int, out: int) -> None:
     store(o, 80, select(x < y, x, y))
     store(o, 88, to_int(load(f32_1d(f, 8), 0)))
     store(o, 96, as_int(to_float(x)))
+    return 0
 
 
 def test_whole_numbers() -> None:
@@ -218,7 +223,7 @@ def test_whole_numbers() -> None:
 
 
 @native
-def doubles(a: int, b: int, out: int) -> None:
+def doubles(a: int, b: int, out: int) -> int:
     x, y, o = load(f64_1d(a, 4), 0), load(f64_1d(b, 4), 0), f64_1d(out, 32)
     store(o, 0, x + y)
     store(o, 4, x - 2.5)
@@ -228,6 +233,7 @@ def doubles(a: int, b: int, out: int) -> None:
     store(o, 20, select(x < y, vabs(x), vsqrt(y)))
     store(o, 24, vmax(x, y))
     store(o, 28, splat(hsum(x)))
+    return 0
 
 
 def test_doubles() -> None:
@@ -242,9 +248,10 @@ def test_doubles() -> None:
 
 
 @native
-def tail(a: int, out: int, index: int, count: int, size: int) -> None:
+def tail(a: int, out: int, index: int, count: int, size: int) -> int:
     store_part(f32_1d(out, size), index, count, 2 * load_part(f32_1d(a, size), index, count))
     store(f32_1d(out, size), size - 8, load_part(f32_1d(a, size), index, count))
+    return 0
 
 
 @pytest.mark.parametrize("count", range(9))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from io_tools import lag, read, snr_db, sound, write
 from need import need
 
-from flowaudio.core.errors import ParameterError, SourceError
+from flowaudio.core.errors import SourceError
 from flowaudio.core.layouts import mix_matrix
 from flowaudio.io import FLAC, MP3, WAV, Decoder, Encoder, probe
 
@@ -279,7 +279,7 @@ def test_an_empty_file_object():
 
 def test_more_channels_than_can_be_mixed(tmp_path):
     write(tmp_path / "x.wav", sound(100, 16), WAV())
-    with pytest.raises(ParameterError, match=r"has 16 channels, which cannot be mixed to 2"):
+    with pytest.raises(SourceError, match=r"has 16 channels, which cannot be mixed to 2"):
         Decoder(tmp_path / "x.wav", channels=2)
 
 

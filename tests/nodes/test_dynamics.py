@@ -72,7 +72,8 @@ def test_a_sidechain_rules(mono: bool) -> None:
     assert np.max(np.abs(render(graph, x, 48_000) - wanted)) < 1e-6 * np.max(np.abs(wanted))
 
 
-@pytest.mark.parametrize("values", [{}, {"linked": False}, {"detector": "rms"}, {"attack_ms": 200.0, "release_ms": 5.0}])
+@pytest.mark.parametrize("values", [{}, {"linked": False}, {"detector": "rms"},
+                                    {"attack_ms": 200.0, "release_ms": 5.0}])
 def test_any_cutting(values: dict[str, Any]) -> None:
     x = programme(3, 9000)
     whole = Plan(chain(Compressor(**values)), 48_000, 3, 8192).process(x)

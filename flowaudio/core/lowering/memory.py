@@ -11,6 +11,8 @@ from numba.np import arrayobj
 from flowaudio.core import atomics, memory
 from flowaudio.core.lowering.register import lowers
 
+__all__: list[str] = []  # importing it is all: it tells numba
+
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 VOID = ir.VoidType()
 MACHINE = platform.machine().lower()

@@ -10,6 +10,8 @@ from flowaudio.core.lowering.operators import splat
 from flowaudio.core.lowering.register import lowers
 from flowaudio.core.lowering.types import FAST, MaskType, VectorType, f32x8, f64x4, i32x8, vector_of
 
+__all__: list[str] = []  # importing it is all: it tells numba
+
 I1, I8, I32 = ir.IntType(1), ir.IntType(8), ir.IntType(32)
 
 
@@ -153,7 +155,7 @@ def _put(typing: Any, value: Any, index: Any, scalar: Any) -> Any:
 def _shuffle(typing: Any, a: Any, b: Any, order: Any) -> Any:
     if not (isinstance(a, VectorType) and a == b and isinstance(order, types.StringLiteral)):
         return None
-    places = [int(digit, 16) for digit in order.literal_value]
+    places = [int(digit, 16) if digit in "0123456789abcdef" else 16 for digit in order.literal_value]
     if len(places) != a.lanes or max(places) >= 2 * a.lanes:
         return None
 
