@@ -32,7 +32,7 @@ class Keep(NamedTuple):
 class Scale:
     """``y = factor x``"""
 
-    factor: float = param(1.0, -4.0, 4.0, "gain")
+    factor: float = param(-4.0, 4.0, "gain", default=1.0)
 
     def prepare(self, format: Format) -> tuple[Factor, None]:
         return Factor(self.factor), None
@@ -72,7 +72,7 @@ class Slope:
 class Late:
     """Its output is `frames` behind, and it says so."""
 
-    frames: int = integer(3, 1, 100, "latency")
+    frames: int = integer(1, 100, "latency", default=3)
 
     def prepare(self, format: Format) -> tuple[None, Keep]:
         return None, Keep(np.zeros((format.channels, self.frames), np.float32))
@@ -213,7 +213,7 @@ class Channels(NamedTuple):
 class Spread:
     """The sum of all channels, on as many channels as one likes."""
 
-    channels: int = integer(2, 1, 16, "of the output")
+    channels: int = integer(1, 16, "of the output", default=2)
 
     def prepare(self, format: Format) -> tuple[None, None]:
         return None, None
@@ -257,20 +257,20 @@ class Fragile:
 class Band:
     """A record, to stand in a list."""
 
-    kind: str = choice("bell", ("bell", "shelf"), "shape")
-    frequency_hz: float = param(1000.0, 1.0, 20_000.0, "centre")
-    gain_db: float = param(0.0, -30.0, 30.0, "gain")
+    kind: str = choice(("bell", "shelf"), "shape", default="bell")
+    frequency_hz: float = param(1.0, 20_000.0, "centre", default=1000.0)
+    gain_db: float = param(-30.0, 30.0, "gain", default=0.0)
 
 
 @node
 class Everything:
     """Every kind of parameter."""
 
-    level_db: float = param(-20.0, -100.0, 0.0, "level")
-    order: int = integer(2, 1, 1 << 62, "order")
-    mode: str = choice("fast", ("fast", "slow"), "mode")
-    on: bool = flag(True, "whether")
-    bands: tuple[Band, ...] = items(Band, (Band(gain_db=1.0),), "bands")
+    level_db: float = param(-100.0, 0.0, "level", default=-20.0)
+    order: int = integer(1, 1 << 62, "order", default=2)
+    mode: str = choice(("fast", "slow"), "mode", default="fast")
+    on: bool = flag("whether", default=True)
+    bands: tuple[Band, ...] = items(Band, "bands", default=(Band(gain_db=1.0),))
 
     def prepare(self, format: Format) -> tuple[None, None]:
         return None, None

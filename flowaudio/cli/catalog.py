@@ -84,7 +84,7 @@ def _latency(cls: type) -> int | None:
     """Of a stereo signal at 48 kHz, with default parameters; None where that cannot be told."""
     count = len(declaration(cls).inputs)
     try:
-        return int(cls().latency(Format(RATE, 2, 256, (2,) * count)))  # type: ignore[attr-defined]  # @node adds it
+        return int(cls().latency(Format(RATE, 2, 256, (2,) * count)))
     except Exception:                   # a node of somebody else
         return None
 

@@ -133,8 +133,8 @@ def _file_options(parser: argparse.ArgumentParser) -> None:
                        help="MP3: alone, variable bitrate of LAME's V scale, 0 best to 9 smallest; "
                             "with --bitrate, how hard LAME works, 0 hardest to 9 fastest")
     codec.add_argument("--bit-depth", type=int, metavar="N", help="WAV: 16, 24 or 32 (float); FLAC: 16 or 24")
-    codec.add_argument("--sample-rate", type=int, metavar="HZ", help="of the result; by default the input's, or the "
-                                                                    "nearest that the codec takes")
+    codec.add_argument("--sample-rate", "--rate", type=int, metavar="HZ",
+                       help="of the result; by default the input's, or the nearest that the codec takes")
     codec.add_argument("--channels", type=int, metavar="N", help="of the input on its way into the graph")
     parser.add_argument("--tolerant", action="store_true", help="keep what is good of a damaged input")
     _allow(parser)

@@ -57,15 +57,13 @@ def make(args: Any, graph: Any, chosen: QualityPreset | None, shown: Display) ->
     nearest = _nearest(likely, args, info.sample_rate, info.channels)
     check(likely, *nearest)
     check_target(output, args.input)
-    target = args.lufs if args.lufs is not None else chosen.target_lufs if _normalises(chosen) else None
+    target = args.lufs
+    if target is None and chosen is not None and chosen.enable_normalization:
+        target = chosen.target_lufs
     _compile(graph if graph is not None else chosen.graph if chosen else straight(), target, nearest, shown)
     return process_file(args.input, output, preset=chosen, graph=graph, codec=codec, target_lufs=target,
                         sample_rate=args.sample_rate, channels=args.channels, tolerant=args.tolerant,
                         allowed_protocols=allowed, progress=shown)
-
-
-def _normalises(chosen: QualityPreset | None) -> bool:
-    return chosen is not None and chosen.enable_normalization
 
 
 def _nearest(codec: Codec, args: Any, sample_rate: int, count: int) -> tuple[int, int]:

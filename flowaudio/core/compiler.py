@@ -82,8 +82,23 @@ def compile_object(symbol: str, function: Callable[..., Any], arguments: int, au
 
     `author` is the name to blame in an error: the node whose kernel this is.
     """
+    module = _compiled(symbol, function, arguments, author or function.__name__)
+    externals = tuple(sorted(f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")))
+    if bad := forbidden_symbols(externals):
+        raise KernelError(f"{author or function.__name__} would allocate or call Python on the audio path: {bad[0]}")
+    return Object(symbol, externals, _machine().emit_object(module))
+
+
+@global_compiler_lock
+def assembly(symbol: str, function: Callable[..., Any], arguments: int) -> str:
+    """The assembly of what :func:`compile_object` makes, to be read by people and by tests."""
+    return str(_machine().emit_assembly(_compiled(symbol, function, arguments, function.__name__)))
+
+
+def _compiled(symbol: str, function: Callable[..., Any], arguments: int, author: str) -> Any:
+    """The optimised LLVM module of a function."""
     if config.DISABLE_JIT:              # numba's own helpers are plain Python then, and cannot be compiled in
-        raise KernelError(f"{author or function.__name__} cannot be compiled while NUMBA_DISABLE_JIT is set: unset it")
+        raise KernelError(f"{author} cannot be compiled while NUMBA_DISABLE_JIT is set: unset it")
     typing, target = registry.cpu_target.typing_context, registry.cpu_target.target_context
     typing.refresh()
     target.refresh()
@@ -91,23 +106,8 @@ def compile_object(symbol: str, function: Callable[..., Any], arguments: int, au
     try:
         result = compiler.compile_extra(typing, target, function, signature, types.int64, _flags(), {})
     except Exception as error:          # numba has errors of its own, and lets some of others through
-        raise KernelError(f"{author or function.__name__}: {_explain(error, function)}") from error
-    module = _standalone(symbol, result, target, arguments)
-    externals = tuple(sorted(f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")))
-    if bad := forbidden_symbols(externals):
-        raise KernelError(f"{author or function.__name__} would allocate or call Python on the audio path: {bad[0]}")
-    return Object(symbol, externals, _machine().emit_object(module))
-
-
-def assembly(symbol: str, function: Callable[..., Any], arguments: int) -> str:
-    """The assembly of what :func:`compile_object` makes, to be read by people and by tests."""
-    with global_compiler_lock:
-        typing, target = registry.cpu_target.typing_context, registry.cpu_target.target_context
-        typing.refresh()
-        target.refresh()
-        signature = [types.int64] * arguments
-        result = compiler.compile_extra(typing, target, function, signature, types.int64, _flags(), {})
-        return str(_machine().emit_assembly(_standalone(symbol, result, target, arguments)))
+        raise KernelError(f"{author}: {_explain(error, function)}") from error
+    return _standalone(symbol, result, target, arguments)
 
 
 def make_entry(kernel: Kernel, shape: Shape) -> Callable[[int, int], int]:

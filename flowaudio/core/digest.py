@@ -30,7 +30,8 @@ def environment() -> bytes:
     """Digest of everything that all kernels share: our compiler, numba, LLVM, Python, the processor."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in (here / "compiler.py", here / "entry.py", here / "native.py", *sorted((here / "lowering").glob("*.py"))):
+    ours = (here / "compiler.py", here / "entry.py", here / "native.py")
+    for path in (*ours, *sorted((here / "lowering").glob("*.py"))):
         digest.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
     for text in (version("numba"), llvmlite.__version__, sys.version, llvm.get_default_triple(),

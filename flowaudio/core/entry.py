@@ -65,7 +65,7 @@ def fields_of(owner: str, values: Any, state: bool) -> tuple[Fields, list[Any]]:
             raise GraphError(f"{owner}.prepare: the state {name!r} must be an array, so that the kernel can keep it "
                              f"(got {type(value).__name__})")
         elif isinstance(value, (float, np.floating)):
-            if FLOAT32_MAX < abs(value) < math.inf:
+            if FLOAT32_MAX < abs(float(value)) < math.inf:
                 raise ParameterError(f"{owner}.prepare: {name!r} must fit into a float32 (got {value:g})")
             kinds.append((name, "<f4", SCALAR))
             made.append(float(value))

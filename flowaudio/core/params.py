@@ -2,6 +2,9 @@
 
 A node or a record declares each field with one of `param`, `integer`, `choice`, `flag`, `items`. From that follow the
 checks of a constructor, the tables of the documentation, the documents and the strategies of property-based tests.
+
+The range and the sentence come first, the default is always a keyword: by that type checkers know that a constructor
+does not need it.
 """
 
 import dataclasses
@@ -108,28 +111,28 @@ def _field(made: Param) -> Any:
     return dataclasses.field(default=made.default, metadata={"param": made})
 
 
-def param(default: float, low: float, high: float, doc: str, *, unit: str = "", interpolated: bool = True) -> Any:
+def param(low: float, high: float, doc: str, *, default: float, unit: str = "", interpolated: bool = True) -> Any:
     """A real number from `low` to `high`. Without `unit` the end of its name tells: ``_db``, ``_hz``, ``_ms``."""
     return _field(Param(kind="number", default=float(default), doc=doc, low=low, high=high, unit=unit,
                         interpolated=interpolated))
 
 
-def integer(default: int, low: int, high: int, doc: str, *, unit: str = "") -> Any:
+def integer(low: int, high: int, doc: str, *, default: int, unit: str = "") -> Any:
     """A whole number from `low` to `high`."""
     return _field(Param(kind="integer", default=default, doc=doc, low=low, high=high, unit=unit, interpolated=False))
 
 
-def choice(default: str, choices: tuple[str, ...], doc: str) -> Any:
+def choice(choices: tuple[str, ...], doc: str, *, default: str) -> Any:
     """One word of several."""
     return _field(Param(kind="choice", default=default, doc=doc, choices=choices, interpolated=False))
 
 
-def flag(default: bool, doc: str) -> Any:
+def flag(doc: str, *, default: bool) -> Any:
     """Yes or no."""
     return _field(Param(kind="flag", default=default, doc=doc, interpolated=False))
 
 
-def items(item: type, default: tuple[Any, ...], doc: str) -> Any:
+def items(item: type, doc: str, *, default: tuple[Any, ...] = ()) -> Any:
     """Any number of records of one type."""
     return _field(Param(kind="items", default=default, doc=doc, item=item, interpolated=False))
 

@@ -25,7 +25,7 @@ DEPTH = 16
 
 
 _LONG_KEY = re.compile(
-    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){%d}""" % DEPTH, re.ASCII)
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){""" + f"{DEPTH}}}", re.ASCII)
 
 
 def decode(data: str | bytes, format: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Sum:
 class PureDelay:
     """``y[n] = x[n - frames]``, zeros before."""
 
-    frames: int = integer(1, 1, 1 << 40, "delay")
+    frames: int = integer(1, 1 << 40, "delay", default=1)
 
     def prepare(self, format: Format) -> tuple[None, Line]:
         return None, Line(np.zeros((format.channels, self.frames), np.float32), np.zeros(1, np.int64))
@@ -76,7 +76,7 @@ class Tap(NamedTuple):
 class FeedbackRead:
     """The end of a feedback edge: what its other end was given `frames` ago. Blocks are no longer than the ring."""
 
-    frames: int = integer(1, 1, 1 << 40, "delay")
+    frames: int = integer(1, 1 << 40, "delay", default=1)
 
     def prepare(self, format: Format) -> tuple[None, Tap]:
         return None, Tap(np.zeros((format.channels, self.frames), np.float32), np.zeros(1, np.int64))

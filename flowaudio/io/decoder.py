@@ -125,8 +125,11 @@ class Decoder:
                 self._check_mix(len(kind[1]))
                 converter, current = Converter(*kind, self.sample_rate, self.channels), kind
             assert converter is not None
-            if (ready := converter.process(block)).size:
-                yield ready
+            # A source that claims a rate of few Hz would fill the memory with what one block becomes.
+            step = max(1, 64 * _GATHERED * kind[0] // self.sample_rate)
+            for begin in range(0, block.shape[1], step):
+                if (ready := converter.process(block[:, begin : begin + step])).size:
+                    yield ready
         if converter and (rest := converter.finish()) is not None and rest.size:
             yield rest
 

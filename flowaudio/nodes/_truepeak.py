@@ -27,12 +27,13 @@ __all__ = ["CHUNK", "DELAY", "STREAMS", "advance", "coefficients", "oversample",
 CHUNK = 256                             # frames at a time, at most
 DELAY = 28                              # frames by which `peak` is behind the input: it covers [n, n + 1)
 PAST = 64                               # frames of each stream before the first of the chunk
-STREAMS = 5                             # x, o, q1, q3, d
+STREAMS = 6                             # x, o, q1, q3, d, greatest of four d
 WIDTH = PAST + CHUNK + 40               # behind the chunk there is room for whole vectors, four at a time
 
 LONG, SHORT, HALF, QUARTER = 24, 8, 6, 4        # half the taps of each filter
-X, HALVES, Q1, Q3, D = (stream * WIDTH for stream in range(STREAMS))
+X, HALVES, Q1, Q3, D, FOUR = (stream * WIDTH for stream in range(STREAMS))
 ZERO = np.float32(0.0)
+CAUTION = np.float32(1.25)             # with 1, white noise reaches 0.20 dB over a ceiling on a long interpolator
 
 
 def _half_band(half: int, beta: float) -> Any:
@@ -128,6 +129,8 @@ def _quarters(n: int, taps: Any, z: Any) -> None:
     q = fma(x_1 + o2, h3, q)
     q = fma(o_2 + x3, h4, q)
     store(z, Q3 + n, fma(x_2 + o3, h5, q))
+    d = D + n
+    store(z, FOUR + n, vmax(vmax(load(z, d), load(z, d - 1)), vmax(load(z, d - 2), load(z, d - 3))))
 
 
 @kernel
@@ -156,10 +159,9 @@ def peak(n: int, taps: Any, z: Any) -> Any:
 
 @kernel
 def uncertainty(n: int, z: Any) -> Any:
-    """By how much another interpolator may differ around the frames of `peak`: the greatest d of five."""
-    at = D + PAST + n - 4
-    near = vmax(vmax(load(z, at - 1), load(z, at + 1)), vmax(load(z, at - 2), load(z, at + 2)))
-    return vmax(load(z, at), near)
+    """By how much another interpolator may differ around the frames of `peak`: CAUTION times the greatest d of 16."""
+    at = FOUR + PAST + n - 4
+    return vmax(vmax(load(z, at + 3), load(z, at - 1)), vmax(load(z, at - 5), load(z, at - 9))) * CAUTION
 
 
 @kernel
@@ -167,7 +169,7 @@ def advance(count: int, z: Any) -> None:
     """Make what the next chunk needs of this one its past."""
     shift(z, X, count, PAST)
     for stream in range(1, STREAMS):
-        shift(z, stream * WIDTH + PAST - 8, count, 8)
+        shift(z, stream * WIDTH + PAST - 16, count, 16)
 
 
 @kernel

@@ -27,7 +27,7 @@ class ChannelMap:
     Reference: ITU-R BS.775-4, table 2.
     """
 
-    channels: int = integer(2, 1, 8, "channels that go out")
+    channels: int = integer(1, 8, "channels that go out", default=2)
 
     def prepare(self, format: Format) -> tuple[MatrixParams, None]:
         return MatrixParams(mix_matrix(format.channels, self.channels).astype(np.float32)), None

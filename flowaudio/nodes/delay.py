@@ -112,12 +112,12 @@ class Delay:
     an echo. Any number of channels.
     """
 
-    time_ms: float = param(350.0, 0.0, 10_000.0, "time to the first echo, and from one to the next", interpolated=False)
-    feedback: float = param(0.4, 0.0, 0.99, "level of an echo beside the one before, linear")
-    wet: float = param(0.5, 0.0, 1.0, "level of the first echo, linear")
-    dry: float = param(1.0, 0.0, 1.0, "level of the signal itself, linear")
-    high_cut_hz: float = param(ALL_HZ, 20.0, ALL_HZ, "-3 dB frequency of each further echo; 20000 is off")
-    ping_pong: bool = flag(False, "let echoes wander from channel to channel")
+    time_ms: float = param(0.0, 10_000.0, "time to the first echo, and from one to the next", default=350.0, interpolated=False)
+    feedback: float = param(0.0, 0.99, "level of an echo beside the one before, linear", default=0.4)
+    wet: float = param(0.0, 1.0, "level of the first echo, linear", default=0.5)
+    dry: float = param(0.0, 1.0, "level of the signal itself, linear", default=1.0)
+    high_cut_hz: float = param(20.0, ALL_HZ, "-3 dB frequency of each further echo; 20000 is off", default=ALL_HZ)
+    ping_pong: bool = flag("let echoes wander from channel to channel", default=False)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         frames = max(math.floor(self.time_ms * format.rate / 1000.0 + 0.5), 1)

@@ -66,15 +66,15 @@ class Compressor:
     Design", JAES 60 (6), 2012, equations 4, 17 and section 2.3.
     """
 
-    threshold_db: float = param(-20.0, -80.0, 0.0, "level above which it works")
-    ratio: float = param(4.0, 1.0, 100.0, "decibels over the threshold that come out as one", unit=":1")
-    attack_ms: float = param(5.0, 0.0, 500.0, "time constant while the reduction grows")
-    release_ms: float = param(100.0, 1.0, 5000.0, "time constant while it falls")
-    knee_db: float = param(6.0, 0.0, 40.0, "width of the soft transition around the threshold; 0 is a hard knee")
-    makeup_db: float = param(0.0, -40.0, 40.0, "gain behind the compressor")
-    linked: bool = flag(True, "one gain for all channels, so that the stereo image stands still")
-    detector: str = choice("peak", ("peak", "rms"), "what is taken as the level")
-    rms_ms: float = param(10.0, 1.0, 1000.0, "time constant of the mean square, for the rms detector")
+    threshold_db: float = param(-80.0, 0.0, "level above which it works", default=-20.0)
+    ratio: float = param(1.0, 100.0, "decibels over the threshold that come out as one", default=4.0, unit=":1")
+    attack_ms: float = param(0.0, 500.0, "time constant while the reduction grows", default=5.0)
+    release_ms: float = param(1.0, 5000.0, "time constant while it falls", default=100.0)
+    knee_db: float = param(0.0, 40.0, "width of the soft transition around the threshold; 0 is a hard knee", default=6.0)
+    makeup_db: float = param(-40.0, 40.0, "gain behind the compressor", default=0.0)
+    linked: bool = flag("one gain for all channels, so that the stereo image stands still", default=True)
+    detector: str = choice(("peak", "rms"), "what is taken as the level", default="peak")
+    rms_ms: float = param(1.0, 1000.0, "time constant of the mean square, for the rms detector", default=10.0)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Coefficients; one gain, or one a channel."""

@@ -1,5 +1,6 @@
 """A parametric equaliser of any number of bands, run as a systolic cascade in lanes."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +39,10 @@ class State(NamedTuple):
 class Band:
     """One band of an :class:`Equalizer`, as a :class:`Biquad` alone would be."""
 
-    kind: str = choice("peak", _svf.KINDS, "what it does")
-    frequency_hz: float = param(1000.0, 1.0, 96_000.0, "middle, corner, or middle of the slope")
-    gain_db: float = param(0.0, -60.0, 36.0, "gain of a peak or shelf")
-    q: float = param(0.7071, 0.05, 50.0, "quality: middle frequency over bandwidth")
+    kind: str = choice(_svf.KINDS, "what it does", default="peak")
+    frequency_hz: float = param(1.0, 96_000.0, "middle, corner, or middle of the slope", default=1000.0)
+    gain_db: float = param(-60.0, 36.0, "gain of a peak or shelf", default=0.0)
+    q: float = param(0.05, 50.0, "quality: middle frequency over bandwidth", default=0.7071)
 
 
 @node(in_place=True)
@@ -56,7 +57,7 @@ class Equalizer:
     rounding to float32: -149 dB of full scale with four bands, -141 dB with ten.
     """
 
-    bands: tuple[Band, ...] = items(Band, (), "bands, in the order in which they are passed")
+    bands: Sequence[Band] = items(Band, "bands, in the order in which they are passed", default=())
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         sections = [_svf.section(b.kind, b.frequency_hz, b.q, b.gain_db, format.rate) for b in self.bands]

@@ -80,8 +80,8 @@ class OnePole:
     Reference: Vadim Zavalishin, "The Art of VA Filter Design", rev. 2.1.2, section 3.10.
     """
 
-    kind: str = choice("lowpass", ("lowpass", "highpass"), "which side of the frequency passes")
-    frequency_hz: float = param(1000.0, 1.0, 96_000.0, "-3 dB frequency")
+    kind: str = choice(("lowpass", "highpass"), "which side of the frequency passes", default="lowpass")
+    frequency_hz: float = param(1.0, 96_000.0, "-3 dB frequency", default=1000.0)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         return _prepared(_svf.one_pole(self.kind, self.frequency_hz, format.rate), format.channels)
@@ -104,10 +104,10 @@ class Biquad:
     louder of input and output; so at 1 kHz and 48 kHz, and at 20 Hz, q 10 and 192 kHz.
     """
 
-    kind: str = choice("lowpass", _svf.KINDS, "what it does")
-    frequency_hz: float = param(1000.0, 1.0, 96_000.0, "corner, middle, or middle of the slope")
-    q: float = param(0.7071, 0.05, 50.0, "quality: middle frequency over bandwidth; 0.7071 is the flattest corner")
-    gain_db: float = param(0.0, -60.0, 36.0, "gain of a peak or shelf")
+    kind: str = choice(_svf.KINDS, "what it does", default="lowpass")
+    frequency_hz: float = param(1.0, 96_000.0, "corner, middle, or middle of the slope", default=1000.0)
+    q: float = param(0.05, 50.0, "quality: middle frequency over bandwidth; 0.7071 is the flattest corner", default=0.7071)
+    gain_db: float = param(-60.0, 36.0, "gain of a peak or shelf", default=0.0)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         coefficients = _svf.section(self.kind, self.frequency_hz, self.q, self.gain_db, format.rate)

@@ -74,9 +74,9 @@ class Limiter:
     annex 2; D. Lemire, "Streaming maximum-minimum filter", for the kind of problem that the window's maximum is.
     """
 
-    ceiling_dbtp: float = param(-1.0, -30.0, 0.0, "true peak that the output stays under")
-    release_ms: float = param(60.0, 1.0, 2000.0, "time constant of the way back")
-    lookahead_ms: float = param(5.0, 0.5, 20.0, "time in which the gain goes down before a peak", interpolated=False)
+    ceiling_dbtp: float = param(-30.0, 0.0, "true peak that the output stays under", default=-1.0)
+    release_ms: float = param(1.0, 2000.0, "time constant of the way back", default=60.0)
+    lookahead_ms: float = param(0.5, 20.0, "time in which the gain goes down before a peak", default=5.0, interpolated=False)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Lengths in frames; buffers."""

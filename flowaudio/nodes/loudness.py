@@ -96,7 +96,7 @@ class LoudnessMeter:
     Latency: none. Errors: loudness 0.01 LU; true peak +0.05, -0.2 dB up to 0.46 of the rate.
     """
 
-    true_peak: bool = flag(True, "measure the true peak too, which is most of the work")
+    true_peak: bool = flag("measure the true peak too, which is most of the work", default=True)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Coefficients for the rate; silence."""

@@ -127,8 +127,8 @@ class LevelMeter:
     2e-6 dB in a total RMS. The windows move in steps of 32 frames: by as much as changes in 0.7 ms they are behind.
     """
 
-    integration_ms: float = param(300.0, 1.0, 10_000.0, "time constant of the RMS window")
-    fall_db_per_s: float = param(20.0, 0.0, 1000.0, "how fast the peak falls", unit="dB/s")
+    integration_ms: float = param(1.0, 10_000.0, "time constant of the RMS window", default=300.0)
+    fall_db_per_s: float = param(0.0, 1000.0, "how fast the peak falls", default=20.0, unit="dB/s")
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         seconds = CELL / format.rate

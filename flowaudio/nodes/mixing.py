@@ -41,8 +41,8 @@ class Gain:
     Latency: none. Error against float64: one rounding (2^-24, relative).
     """
 
-    gain_db: float = param(0.0, SILENCE_DB, 48.0, "gain; -120 is silence")
-    invert: bool = flag(False, "turn the polarity around")
+    gain_db: float = param(SILENCE_DB, 48.0, "gain; -120 is silence", default=0.0)
+    invert: bool = flag("turn the polarity around", default=False)
 
     def prepare(self, format: Format) -> tuple[GainParams, None]:
         gain = linear(self.gain_db)
@@ -72,8 +72,8 @@ class Mix:
     of the sum so far an input, and one for the gain.
     """
 
-    gain_db: float = param(0.0, SILENCE_DB, 48.0, "gain of the sum; -120 is silence")
-    normalize: bool = flag(False, "divide by the number of inputs: the sum is no louder than the loudest")
+    gain_db: float = param(SILENCE_DB, 48.0, "gain of the sum; -120 is silence", default=0.0)
+    normalize: bool = flag("divide by the number of inputs: the sum is no louder than the loudest", default=False)
 
     def prepare(self, format: Format) -> tuple[GainParams, None]:
         return GainParams(linear(self.gain_db) / (len(format.inputs) if self.normalize else 1)), None
@@ -161,9 +161,9 @@ class Pan:
     Reference: law and stereo pan after W3C Web Audio API, StereoPannerNode (its law is ``constant_power``).
     """
 
-    pan: float = param(0.0, -1.0, 1.0, "from left (-1) to right (1)", unit="")
-    law: str = choice("constant_power", ("constant_power", "compromise", "linear"), "gains between the sides")
-    stereo: str = choice("balance", ("balance", "pan"), "what happens to a signal that has two sides already")
+    pan: float = param(-1.0, 1.0, "from left (-1) to right (1)", default=0.0, unit="")
+    law: str = choice(("constant_power", "compromise", "linear"), "gains between the sides", default="constant_power")
+    stereo: str = choice(("balance", "pan"), "what happens to a signal that has two sides already", default="balance")
 
     def prepare(self, format: Format) -> tuple[MatrixParams, None]:
         channels = format.channels

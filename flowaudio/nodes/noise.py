@@ -97,10 +97,10 @@ class Noise:
     `level_dbfs` is the RMS over all frequencies, 0 dB being an RMS of 1.0 (a full-scale square). Latency: none.
     """
 
-    color: str = choice("white", ("white", "pink"), "spectrum: flat, or falling by 3 dB an octave")
-    level_dbfs: float = param(-20.0, -120.0, 0.0, "RMS level")
-    seed: int = integer(0, 0, 2**31 - 1, "another seed, another noise")
-    channels: int = integer(2, 1, 64, "channels that go out")
+    color: str = choice(("white", "pink"), "spectrum: flat, or falling by 3 dB an octave", default="white")
+    level_dbfs: float = param(-120.0, 0.0, "RMS level", default=-20.0)
+    seed: int = integer(0, 2**31 - 1, "another seed, another noise", default=0)
+    channels: int = integer(1, 64, "channels that go out", default=2)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         digest = hashlib.shake_128(f"noise {self.seed}".encode()).digest(8 * self.channels)

@@ -189,12 +189,12 @@ class Reverb:
     reverberation business", Computer Music Journal 3(2), 1979.
     """
 
-    room_size: float = param(0.5, 0.0, 1.0, "how long it reverberates")
-    damping: float = param(0.5, 0.0, 1.0, "how much sooner treble dies")
-    wet: float = param(0.33, 0.0, 1.0, "level of the reverberation, linear")
-    dry: float = param(0.8, 0.0, 1.0, "level of the signal itself, linear")
-    width: float = param(1.0, 0.0, 1.0, "how much the channels' reverberation differs")
-    predelay_ms: float = param(0.0, 0.0, 500.0, "time before the room answers", interpolated=False)
+    room_size: float = param(0.0, 1.0, "how long it reverberates", default=0.5)
+    damping: float = param(0.0, 1.0, "how much sooner treble dies", default=0.5)
+    wet: float = param(0.0, 1.0, "level of the reverberation, linear", default=0.33)
+    dry: float = param(0.0, 1.0, "level of the signal itself, linear", default=0.8)
+    width: float = param(0.0, 1.0, "how much the channels' reverberation differs", default=1.0)
+    predelay_ms: float = param(0.0, 500.0, "time before the room answers", default=0.0, interpolated=False)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         channels, rate = format.channels, format.rate

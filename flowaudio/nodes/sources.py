@@ -66,10 +66,10 @@ class Sine:
     `level_dbfs` is the peak level. Latency: none. Error against float64: 2e-7 of full scale.
     """
 
-    frequency_hz: float = param(1000.0, 0.0, 96_000.0, "frequency", interpolated=False)
-    level_dbfs: float = param(-20.0, -120.0, 0.0, "peak level")
-    phase_deg: float = param(0.0, -360.0, 360.0, "phase of the first frame", interpolated=False)
-    channels: int = integer(2, 1, 64, "channels that go out")
+    frequency_hz: float = param(0.0, 96_000.0, "frequency", default=1000.0, interpolated=False)
+    level_dbfs: float = param(-120.0, 0.0, "peak level", default=-20.0)
+    phase_deg: float = param(-360.0, 360.0, "phase of the first frame", default=0.0, interpolated=False)
+    channels: int = integer(1, 64, "channels that go out", default=2)
 
     def prepare(self, format: Format) -> tuple[SineParams, SineState]:
         turns = min(Fraction(self.frequency_hz) / format.rate, Fraction(HIGHEST))
@@ -149,13 +149,13 @@ class Sweep:
     108th AES Convention, 2000, section 3.
     """
 
-    start_hz: float = param(20.0, 1.0, 96_000.0, "frequency at the beginning", interpolated=False)
-    end_hz: float = param(20_000.0, 1.0, 96_000.0, "frequency at the end", interpolated=False)
-    duration_s: float = param(10.0, 0.01, 600.0, "length", interpolated=False)
-    shape: str = choice("logarithmic", ("logarithmic", "linear"), "how the frequency runs")
-    level_dbfs: float = param(-20.0, -120.0, 0.0, "peak level")
-    repeat: bool = flag(False, "begin again at the end")
-    channels: int = integer(2, 1, 64, "channels that go out")
+    start_hz: float = param(1.0, 96_000.0, "frequency at the beginning", default=20.0, interpolated=False)
+    end_hz: float = param(1.0, 96_000.0, "frequency at the end", default=20_000.0, interpolated=False)
+    duration_s: float = param(0.01, 600.0, "length", default=10.0, interpolated=False)
+    shape: str = choice(("logarithmic", "linear"), "how the frequency runs", default="logarithmic")
+    level_dbfs: float = param(-120.0, 0.0, "peak level", default=-20.0)
+    repeat: bool = flag("begin again at the end", default=False)
+    channels: int = integer(1, 64, "channels that go out", default=2)
 
     def prepare(self, format: Format) -> tuple[SweepParams, SweepState]:
         first, last = (min(f / format.rate, HIGHEST) for f in (self.start_hz, self.end_hz))

@@ -33,7 +33,7 @@ class Kept(NamedTuple):
 class Carrier:
     """Adds up all that it was given."""
 
-    size: int = integer(3, 1, 100, "of the tables")
+    size: int = integer(1, 100, "of the tables", default=3)
 
     def prepare(self, format: Format) -> tuple[Many, Kept]:
         table = np.arange(2.0 * self.size).reshape(self.size, 2).T     # not contiguous

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from support import at
 
-from flowaudio.core.memory import clear, copy, f32_1d, f32_2d, f64_1d, flush_to_zero, i32_1d, i64_1d, nanosleep, restore_fpu
+from flowaudio.core.memory import (
+    clear,
+    copy,
+    f32_1d,
+    f32_2d,
+    f64_1d,
+    flush_to_zero,
+    i32_1d,
+    i64_1d,
+    nanosleep,
+    restore_fpu,
+)
 from flowaudio.core.native import native
 
 TINY = np.float32(1e-40)

@@ -57,7 +57,7 @@ def _text(a: int) -> int:
 
 
 def _unknown(a: int) -> int:
-    return no_such_name(a)  # type: ignore[name-defined]  # noqa: F821  here
+    return no_such_name(a)  # type: ignore[name-defined]
 
 
 def _object(a: int) -> int:

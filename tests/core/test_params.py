@@ -16,9 +16,9 @@ from flowaudio.core.params import Param, as_dict, flag, from_dict, items, param,
 class Wide:
     """Ranges without ends."""
 
-    any: float = param(0.0, -math.inf, math.inf, "any")
-    least: float = param(1.0, 0.5, math.inf, "least")
-    most: float = param(-1.0, -math.inf, 0.0, "most")
+    any: float = param(-math.inf, math.inf, "any", default=0.0)
+    least: float = param(0.5, math.inf, "least", default=1.0)
+    most: float = param(-math.inf, 0.0, "most", default=-1.0)
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [
@@ -120,5 +120,5 @@ def test_values_are_shown_short() -> None:
     assert shown(1 << 100_000) == "a int that cannot be shown"
     assert shown(3) == "3"
     assert isinstance(parameters(Wide)["any"], Param)
-    assert flag(True, "x").metadata["param"].kind == "flag"
-    assert items(Band, (), "x").metadata["param"].item is Band
+    assert flag("x", default=True).metadata["param"].kind == "flag"
+    assert items(Band, "x", default=()).metadata["param"].item is Band

@@ -442,7 +442,7 @@ def test_faults_of_the_encodings(data: str | bytes, format: str, message: str) -
 def test_a_node_whose_own_checks_refuse() -> None:
     @node
     class Odd:
-        a: float = param(1.0, 0.0, 9.0, "a")
+        a: float = param(0.0, 9.0, "a", default=1.0)
 
         def __post_init__(self) -> None:
             raise KeyError("even")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import signal
 from naive_graph import assert_equal
+from scipy import signal
 
 from flowaudio.core.errors import DocumentError
 from flowaudio.graph import shipped as module
@@ -116,7 +116,7 @@ def test_podcast_reaches_its_loudness() -> None:
     x = np.tile(speech(4.0, level_db=-30.0), (1, 5))
     y = render(of("podcast"), x, RATE)[:, 10 * RATE:]
     meter = pyebur128.R128State(2, RATE, pyebur128.MeasurementMode.MODE_I)
-    meter.add_frames(np.ascontiguousarray(y.T), y.shape[1])
+    meter.add_frames(y.T.astype(np.float64).ravel(), y.shape[1])
     assert abs(pyebur128.get_loudness_global(meter) + 16) < 2
 
 

@@ -8,8 +8,8 @@ import pytest
 from naive_graph import Counter, Fragile, Late, Meter, Minus, Scale, Slope, Split, Spread, Weighted
 
 from flowaudio.core.errors import GraphError, ParameterError
-from flowaudio.core.node import Format, node
 from flowaudio.core.kernel import kernel
+from flowaudio.core.node import Format, node
 from flowaudio.graph.graph import Graph, chain
 from flowaudio.graph.plan import Plan, render
 from flowaudio.graph.wiring import Edge, delay_frames, read

@@ -124,6 +124,14 @@ def test_a_stream_that_changes_its_format_midway(tmp_path):
     assert y.shape[1] == pytest.approx(48_000, abs=5_000)
 
 
+def test_a_rate_of_few_hertz_gives_no_huge_block(tmp_path):
+    write(tmp_path / "x.wav", sound(3_000, 1), WAV(), 20)
+    with Decoder(tmp_path / "x.wav", sample_rate=48_000) as decoder:
+        sizes = [block.shape[1] for block in decoder.blocks()]
+    assert sum(sizes) == 3_000 * 2_400
+    assert max(sizes) < 3_000_000
+
+
 def test_a_file_object_is_read_and_left_open(talk):
     path, x = talk
     file = io.BytesIO(path.read_bytes())

@@ -18,6 +18,7 @@ from flowaudio.io.formats import (
     check_container,
     container_for,
     default_codec,
+    fitting,
 )
 
 
@@ -106,3 +107,11 @@ def test_the_cure_for_a_rate_works(codec, rate, channels):
         if "resample to" in str(error):
             better = int(str(error).split("resample to ")[1].split()[0])
             check(codec, better, 1)
+
+
+@given(st.sampled_from([MP3(), AAC(), Opus(), FLAC(), WAV()]), st.integers(1, 800_000), st.integers(1, 80))
+def test_what_fits_passes(codec, rate, channels):
+    fit = fitting(codec, rate, channels)
+    check(codec, *fit)
+    assert fit[1] <= channels
+    assert fitting(codec, *fit) == fit

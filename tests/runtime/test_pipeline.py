@@ -22,7 +22,7 @@ from flowaudio.runtime.ring import Ring
 class Late:
     """A pass-through that is late on purpose, and says so."""
 
-    frames: int = integer(300, 1, 100_000, "delay")
+    frames: int = integer(1, 100_000, "delay", default=300)
 
     def prepare(self, format: Format) -> tuple[Any, Any]:
         return None, Line(np.zeros((format.channels, self.frames), np.float32), np.zeros(1, np.int64))
