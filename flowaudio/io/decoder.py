@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -79,8 +80,10 @@ class Decoder:
             self.channels = channels or self.info.channels
             self._check_mix(self.info.channels)
             self._read_cover()
-        except BaseException:
+        except BaseException as error:
             self._container.close()
+            if isinstance(error, FAILURES):
+                raise failure(SourceError, self._name, error) from error
             raise
         self._position = 0  # decoded frames at the source's rate
         self._broken_at: int | None = None  # position of the first packet that failed
@@ -276,7 +279,8 @@ class Decoder:
             return
         both = self._container.demux(self._stream, picture)
         self._demuxed = (cast("Packet[AudioStream]", packet) for packet in both if packet.stream is self._stream)
-        for packet in both:
+        # A picture that is announced but not there must not make this read the whole file.
+        for packet in islice(both, 64):
             if packet.stream is picture and packet.size:
                 self.cover = Cover(data=bytes(packet), mime=_MIME_TYPES[picture.codec_context.codec.canonical_name])
                 return

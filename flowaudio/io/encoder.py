@@ -17,9 +17,10 @@ from flowaudio.core.layouts import MAX_CHANNELS, layout_name
 from flowaudio.io.codecs import FAILURES, av, failure
 from flowaudio.io.covers import check_cover, picture_block
 from flowaudio.io.dither import Dither
-from flowaudio.io.formats import AAC, FLAC, MP3, WAV, Codec, Container, Opus, check, check_container, container_for
+from flowaudio.io.formats import FLAC, MP3, WAV, Codec, Container, Opus, check, check_container, container_for
 from flowaudio.io.info import Cover
 from flowaudio.io.samples import Block
+from flowaudio.io.settings import OPUS_ORDER, encoder_settings
 from flowaudio.io.target import Target, is_device
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class Encoder:
         self._pending = np.empty((self._channels, self._stream.codec_context.frame_size or _PCM_FRAMES), np.float32)
 
     def _add_stream(self) -> "AudioStream":
-        encoder, sample_format, options = _settings(self._codec)
+        encoder, sample_format, options = encoder_settings(self._codec)
         layout = layout_name(self._channels) if self._channels <= MAX_CHANNELS else f"{self._channels} channels"
         made = self._output.add_stream(encoder, rate=self._rate, layout=layout, format=sample_format, options=options)
         stream = cast("AudioStream", made)
@@ -222,8 +223,8 @@ class Encoder:
     def _encode_pending(self) -> None:
         block = self._pending[:, : self._filled]
         self._filled = 0
-        if isinstance(self._codec, Opus) and self._channels in _OPUS_ORDER:
-            block = block[_OPUS_ORDER[self._channels], :]
+        if isinstance(self._codec, Opus) and self._channels in OPUS_ORDER:
+            block = block[OPUS_ORDER[self._channels], :]
         samples: NDArray[Any] = self._dither(block) if self._dither else block
         frame = av.AudioFrame(self._format, self._layout, block.shape[1])
         rows = samples if self._format.is_planar else samples.T.reshape(1, -1)
@@ -260,41 +261,16 @@ class Encoder:
         except FAILURES as error:
             self.abort()
             raise failure(TargetError, self._target.name, self._target.error or error) from error
+        except BaseException:  # Ctrl-C: the muxer may stand anywhere
+            self.abort()
+            raise
 
 
 _BITEXACT = 0x400
 """FFmpeg's flag AVFMT_FLAG_BITEXACT."""
 
-_LAMBDA = 118
-"""FFmpeg's unit of quality scales (FF_QP2LAMBDA)."""
-
-_OPUS_ORDER = {5: [0, 1, 4, 2, 3], 7: [0, 1, 4, 3, 5, 2, 6]}
-"""FFmpeg's libopus encoder mixes up the channels of 5.0 and 6.1: taken in this order they come right."""
-
 _PICTURE_AS_STREAM = (".mp3", ".m4a", ".mp4", ".flac")
 _PICTURE_AS_TAG = (".opus", ".ogg")
-
-
-def _settings(codec: Codec) -> tuple[str, str, dict[str, str]]:
-    """FFmpeg's encoder, the sample format it gets, and its options."""
-    match codec:
-        case MP3():
-            options = {"reservoir": str(int(codec.reservoir))}
-            if codec.bitrate is None:
-                options |= {"flags": "+qscale", "global_quality": str(codec.quality * _LAMBDA)}
-            else:
-                options["compression_level"] = str(codec.quality)
-            return "libmp3lame", "fltp", options
-        case AAC():
-            return "aac", "fltp", {"profile": "aac_low"}
-        case Opus():
-            return "libopus", "flt", {"application": codec.application}
-        case FLAC():
-            options = {"compression_level": str(codec.compression_level), "bits_per_raw_sample": str(codec.bit_depth)}
-            return "flac", "s16" if codec.bit_depth == 16 else "s32", options
-        case WAV():
-            encoders = {16: ("pcm_s16le", "s16"), 24: ("pcm_s24le", "s32"), 32: ("pcm_f32le", "flt")}
-            return *encoders[codec.bit_depth], {}
 
 
 def _container(target: str | os.PathLike[str] | BinaryIO, codec: Codec, suffix: str | None) -> Container:

@@ -69,14 +69,15 @@ class Limiter:
     Sound above 0.42 of the rate is read the higher the more interpolators may differ about it, see
     :mod:`flowaudio.nodes._truepeak`. What stays below the ceiling passes unchanged, bit for bit.
 
-    Latency: the lookahead and 28 frames. The lookahead is 32 frames at least. True peak at 8 times oversampling: at
-    most 0.2 dB over the ceiling, for any signal (square waves, noise, clicks at +20 dB; 8 to 192 kHz). ITU-R BS.1770-5,
-    annex 2; D. Lemire, "Streaming maximum-minimum filter", for the kind of problem that the window's maximum is.
+    Latency: the lookahead and 36 frames. The lookahead is 32 frames at least. True peak at 8 times oversampling: at
+    most 0.06 dB over the ceiling, the worst of 2000 random square waves, noises, clicks, bursts and tones up to +20 dB,
+    8 to 192 kHz, on interpolators of 20 to 128 taps. ITU-R BS.1770-5, annex 2.
     """
 
     ceiling_dbtp: float = param(-30.0, 0.0, "true peak that the output stays under", default=-1.0)
     release_ms: float = param(1.0, 2000.0, "time constant of the way back", default=60.0)
-    lookahead_ms: float = param(0.5, 20.0, "time in which the gain goes down before a peak", default=5.0, interpolated=False)
+    lookahead_ms: float = param(0.5, 20.0, "time in which the gain goes down before a peak", default=5.0,
+                                interpolated=False)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Lengths in frames; buffers."""

@@ -91,7 +91,7 @@ class LoudnessMeter:
 
     Everything stands at places given by the number of frames since the start. Measures the fields of
     :class:`LoudnessReading`, which :func:`loudness` makes of ``plan.read(name)``; peaks are one a channel, -200 dB for
-    silence, true peaks without the last 28 frames.
+    silence, true peaks without the last 36 frames.
 
     Latency: none. Errors: loudness 0.01 LU; true peak +0.05, -0.2 dB up to 0.46 of the rate.
     """

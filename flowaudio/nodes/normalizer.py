@@ -62,7 +62,8 @@ class Normalizer:
     """
 
     target_lufs: float = param(-40.0, 0.0, "loudness to reach", default=-16.0)
-    window_ms: float = param(100.0, 10_000.0, "how much sound the loudness is taken of", default=1000.0, interpolated=False)
+    window_ms: float = param(100.0, 10_000.0, "how much sound the loudness is taken of", default=1000.0,
+                             interpolated=False)
     max_gain_db: float = param(0.0, 40.0, "gain that it never goes beyond", default=20.0)
     gate_lufs: float = param(-90.0, -20.0, "loudness under which the gain stands still", default=-60.0)
 

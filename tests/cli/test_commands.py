@@ -215,7 +215,7 @@ __all__ = ["Half"]
 @node
 class Half:
     """Half of everything."""
-    share: float = param(0.5, 0.0, 1.0, "how much of it")
+    share: float = param(0.0, 1.0, "how much of it", default=0.5)
     def prepare(self, format):
         return None, None
     @kernel

@@ -1,0 +1,33 @@
+"""FFmpeg's encoders and their options for our codecs."""
+
+from flowaudio.io.formats import AAC, FLAC, MP3, WAV, Codec, Opus
+
+__all__ = ["OPUS_ORDER", "encoder_settings"]
+
+_LAMBDA = 118
+"""FFmpeg's unit of quality scales (FF_QP2LAMBDA)."""
+
+OPUS_ORDER = {5: [0, 1, 4, 2, 3], 7: [0, 1, 4, 3, 5, 2, 6]}
+"""FFmpeg's libopus encoder mixes up the channels of 5.0 and 6.1: taken in this order they come right."""
+
+
+def encoder_settings(codec: Codec) -> tuple[str, str, dict[str, str]]:
+    """FFmpeg's encoder, the sample format it gets, and its options."""
+    match codec:
+        case MP3():
+            options = {"reservoir": str(int(codec.reservoir))}
+            if codec.bitrate is None:
+                options |= {"flags": "+qscale", "global_quality": str(codec.quality * _LAMBDA)}
+            else:
+                options["compression_level"] = str(codec.quality)
+            return "libmp3lame", "fltp", options
+        case AAC():
+            return "aac", "fltp", {"profile": "aac_low"}
+        case Opus():
+            return "libopus", "flt", {"application": codec.application}
+        case FLAC():
+            options = {"compression_level": str(codec.compression_level), "bits_per_raw_sample": str(codec.bit_depth)}
+            return "flac", "s16" if codec.bit_depth == 16 else "s32", options
+        case WAV():
+            encoders = {16: ("pcm_s16le", "s16"), 24: ("pcm_s24le", "s32"), 32: ("pcm_f32le", "flt")}
+            return *encoders[codec.bit_depth], {}
