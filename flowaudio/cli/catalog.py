@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,7 +183,7 @@ def _paragraphs(doc: str) -> Iterator[str]:
     for part in doc.split("\n\n"):
         plain = re.sub(ROLE, r"\1", part).replace("::", ":").replace("``", "")
         as_is = any(line.startswith((" ", "- ", "* ")) for line in plain.splitlines())
-        yield plain if as_is else plain.replace("\n", " ")
+        yield textwrap.dedent(plain) if as_is else plain.replace("\n", " ")
 
 
 def _shortened(name: str) -> str:

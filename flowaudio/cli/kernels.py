@@ -20,7 +20,7 @@ from flowaudio.runtime import plan_stage, ring
 
 __all__ = ["ARRAYS", "FILES", "Kernel", "Loaded", "load", "of_graph", "of_node", "of_package", "ready"]
 
-FILES = (plan_stage.run, ring.read_native, ring.write_native, ring.get_native, ring.set_native)
+FILES = (plan_stage.walk_rings, ring.read_native, ring.write_native, ring.get_native, ring.set_native)
 """What every file goes through: a plan between rings, with a decoder and an encoder."""
 
 ARRAYS = (walk.process,)

@@ -126,10 +126,18 @@ def display(quiet: bool, machine: bool = False) -> Iterator[Display]:
 
 
 def _bars() -> "Progress":
+    from rich.console import Console, ConsoleDimensions
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from flowaudio.cli.output import console
+    class Narrower(Console):
+        """Leaves room for the ``^C`` that a terminal echoes: if it broke the line, a bar would stay behind."""
+
+        @property  # type: ignore[misc]  # nobody sets it
+        def size(self) -> ConsoleDimensions:
+            full = super().size
+            return ConsoleDimensions(max(full.width - 3, 1), full.height)
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None),
                TextColumn("{task.percentage:>3.0f}%", markup=False), TextColumn("{task.fields[note]}", markup=False))
-    return Progress(*columns, console=console(stderr=True), transient=True, expand=True)
+    shown = Narrower(file=sys.stderr, highlight=False, markup=False, emoji=False)
+    return Progress(*columns, console=shown, transient=True, expand=True)

@@ -70,7 +70,7 @@ class Compressor:
     ratio: float = param(1.0, 100.0, "decibels over the threshold that come out as one", default=4.0, unit=":1")
     attack_ms: float = param(0.0, 500.0, "time constant while the reduction grows", default=5.0)
     release_ms: float = param(1.0, 5000.0, "time constant while it falls", default=100.0)
-    knee_db: float = param(0.0, 40.0, "width of the soft transition around the threshold; 0 is a hard knee", default=6.0)
+    knee_db: float = param(0.0, 40.0, "width of the soft transition at the threshold; 0 is a hard knee", default=6.0)
     makeup_db: float = param(-40.0, 40.0, "gain behind the compressor", default=0.0)
     linked: bool = flag("one gain for all channels, so that the stereo image stands still", default=True)
     detector: str = choice(("peak", "rms"), "what is taken as the level", default="peak")

@@ -21,7 +21,7 @@ SILENCE_DB = -120.0
 ZERO = np.float32(0.0)
 
 
-def linear(db: float) -> float:
+def _linear(db: float) -> float:
     """A gain in dB as a factor; exactly 0 at SILENCE_DB."""
     return 0.0 if db <= SILENCE_DB else 10.0 ** (db / 20.0)
 
@@ -45,7 +45,7 @@ class Gain:
     invert: bool = flag("turn the polarity around", default=False)
 
     def prepare(self, format: Format) -> tuple[GainParams, None]:
-        gain = linear(self.gain_db)
+        gain = _linear(self.gain_db)
         return GainParams(-gain if self.invert else gain), None
 
     @kernel
@@ -76,7 +76,7 @@ class Mix:
     normalize: bool = flag("divide by the number of inputs: the sum is no louder than the loudest", default=False)
 
     def prepare(self, format: Format) -> tuple[GainParams, None]:
-        return GainParams(linear(self.gain_db) / (len(format.inputs) if self.normalize else 1)), None
+        return GainParams(_linear(self.gain_db) / (len(format.inputs) if self.normalize else 1)), None
 
     @kernel
     def process(xs: Any, y: Any, p: Any, s: Any) -> None:

@@ -15,6 +15,7 @@ from flowaudio.nodes._kweighting import CHUNK, HOPS_PER_SECOND, energy, hop_end,
 __all__ = ["Normalizer"]
 
 OFFSET = _kweighting.OFFSET
+BLOCK = 40                              # hops in 400 ms
 PAUSE = 10 ** (-15 / 10)                # as a power: under the window by this much, it is a pause
 RAMP = tuple(np.float32(n) for n in range(1, 9))
 
@@ -35,7 +36,8 @@ class State(NamedTuple):
     clock: Any                          # int64 [3]: frames, whole hops, hops of the pause that it is in
     filters: Any                        # float64 [group, …], see _kweighting
     scratch: Any                        # float64 [4 * CHUNK]
-    window: Any                         # float64 [hops, rounded up to 4], mean squares
+    recent: Any                         # float64 [BLOCK], mean squares of the last hops; slot = hop modulo length
+    window: Any                         # float64 [hops, rounded up to 4], mean squares of blocks
     place: Any                          # int64 [1], hops that went into the window
     gain: Any                           # float32 [2], at the last hop's end and at the next one's
     gain_db: Any                        # float64 [1], the latter
@@ -46,12 +48,13 @@ class State(NamedTuple):
 class Normalizer:
     """Slow gain that brings the loudness of a window to a target. One pass, for live sound::
 
-        in ─┬─► K-weighting ─► 10 ms ─► gate ─► mean of the window ─► target - LUFS ─► smoothing ─┐
-            └──────────────────────────────────────────────────────────────────── × ◄─ ramps ◄────┘
+        in ─┬─► K-weighting ─► 400 ms ─► gate ─► mean of the window ─► target - LUFS ─► smoothing ─┐
+            └───────────────────────────────────────────────────────────────────── × ◄─ ramps ◄────┘
 
-    The window holds hops of 10 ms that are louder than the gate; silence and noise below it leave the gain where it
-    is. So do pauses: hops 15 LU or more under the window, until they last longer than it. It begins full of the
-    target, so that the gain begins at 0 dB. The gain in dB follows with a time constant of an eighth of the window on
+    Every 10 ms a block of 400 ms, as in the integrated measure, goes into the window if it is louder than the gate:
+    gaps between syllables count, silence and noise leave the gain where it is. So do pauses: blocks 15 LU or more under
+    the window, until they last longer than it. It begins full of the
+    target, so that the gain begins at 0 dB. The gain in dB follows with a time constant of a quarter of the window on
     its way down, of the whole window on its way up, and runs in straight lines from hop to hop: nothing clicks.
 
     Put a Limiter behind it: the first moment of a louder passage comes through with the gain of what was before.
@@ -64,20 +67,21 @@ class Normalizer:
     target_lufs: float = param(-40.0, 0.0, "loudness to reach", default=-16.0)
     window_ms: float = param(100.0, 10_000.0, "how much sound the loudness is taken of", default=1000.0,
                              interpolated=False)
-    max_gain_db: float = param(0.0, 40.0, "gain that it never goes beyond", default=20.0)
+    max_gain_db: float = param(0.0, 40.0, "gain that it never goes beyond", default=24.0)
     gate_lufs: float = param(-90.0, -20.0, "loudness under which the gain stands still", default=-60.0)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """A window full of the target, a gain of 1."""
         hops = round(self.window_ms * HOPS_PER_SECOND / 1000)
         hop_ms = 1000 / HOPS_PER_SECOND
-        down, up = (1 - math.exp(-hop_ms / ms) for ms in (self.window_ms / 8, self.window_ms))
+        down, up = (1 - math.exp(-hop_ms / ms) for ms in (self.window_ms / 4, self.window_ms))
         aim = np.array([self.target_lufs, self.max_gain_db, _power(self.gate_lufs), down, up, 1 / hops])
         window = np.zeros(-(-hops // 4) * 4)
         window[:hops] = _power(self.target_lufs)
         params = Params(format.rate, _kweighting.coefficients(format.rate),
                         _kweighting.channel_weights(format.channels), aim)
-        return params, State(np.zeros(3, np.int64), _kweighting.filters(format.channels), np.zeros(4 * CHUNK), window,
+        return params, State(np.zeros(3, np.int64), _kweighting.filters(format.channels), np.zeros(4 * CHUNK),
+                             np.zeros(BLOCK), window,
                              np.zeros(1, np.int64), np.ones(2, np.float32), np.zeros(1), np.full(1, self.target_lufs))
 
     @kernel
@@ -107,6 +111,8 @@ def hop(power: float, aim: Any, s: Any) -> None:
     target, greatest, gate, down, up, share = aim[0], aim[1], aim[2], aim[3], aim[4], aim[5]
     hops = np.int64(1.0 / share + 0.5)
     s.gain[0] = s.gain[1]
+    s.recent[s.clock[1] % BLOCK] = power
+    power = mean(s.recent, 1.0 / BLOCK)
     if power > gate:
         s.clock[2] = s.clock[2] + 1 if power < PAUSE * mean(s.window, share) else 0
         if s.clock[2] == 0 or s.clock[2] > hops:

@@ -39,7 +39,7 @@ Rings = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], int]
 
 
 @functools.cache
-def rings(channels: int, rate: int) -> Rings:
+def _rings(channels: int, rate: int) -> Rings:
     """Lengths and beginnings, int64 [channel, ring], of all rings in their memory, and its size."""
     tuned = [[n + SPREAD * c for n in (*(COMBS[k] for k in SIGNS[c % 7]), *ALLPASSES)] for c in range(channels)]
     lengths = np.array([[max(round(n * rate / TUNED_AT), SHORTEST) for n in row] for row in tuned])
@@ -198,7 +198,7 @@ class Reverb:
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         channels, rate = format.channels, format.rate
-        lengths, starts, size = rings(channels, rate)
+        lengths, starts, size = _rings(channels, rate)
         keep = (0.4 * self.damping) ** (TUNED_AT / rate)
         feedback = 0.7 + 0.28 * self.room_size
         predelay = round(self.predelay_ms * rate / 1000)

@@ -8,14 +8,14 @@ from flowaudio.graph import walk
 from flowaudio.graph.plan import Plan
 from flowaudio.runtime.ring import Ring, ring_close, ring_read, ring_wait_read, ring_write_all
 
-__all__ = ["run_plan"]
+__all__ = ["run_plan", "walk_rings"]
 
 # What the compiled loop is told.
 HEADER, SOURCE, SINK, LATENCY, CONTROL = range(5)
 
 
 @native
-def run(control: int) -> int:
+def walk_rings(control: int) -> int:
     """Walk the plan from ring to ring until the source ends; 1 at a good end, 0 if a ring was cancelled.
 
     The first `LATENCY` frames of output are dropped and as many of silence are fed at the end: the output is as long
@@ -59,4 +59,4 @@ def run_plan(plan: Plan, source: Ring, sink: Ring | None) -> bool:
     control = np.zeros(CONTROL, np.int64)
     control[HEADER], control[SOURCE], control[LATENCY] = plan.header, source.address, plan.latency
     control[SINK] = sink.address if sink is not None else 0
-    return run(control.__array_interface__["data"][0]) == 1
+    return walk_rings(control.__array_interface__["data"][0]) == 1

@@ -16,8 +16,9 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import copy, i64_1d, nanosleep
 from flowaudio.core.native import native
 
-__all__ = ["Cancelled", "Ring", "ring_close", "ring_read", "ring_readable", "ring_wait_read", "ring_write",
-           "ring_write_all"]
+__all__ = ["Cancelled", "Ring", "get_native", "read_native", "ring_close", "ring_read", "ring_readable",
+           "ring_wait_read", "ring_writable", "ring_write", "ring_write_all", "set_native", "try_read_native",
+           "try_write_native", "write_native"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,14 +35,14 @@ WAIT_NS = 200_000
 
 
 @kernel
-def word(ring: int, offset: int) -> int:
+def _word(ring: int, offset: int) -> int:
     """An int64 of the header."""
     value: int = i64_1d(ring + offset, 1)[0]
     return value
 
 
 @kernel
-def put_word(ring: int, offset: int, value: int) -> None:
+def _put_word(ring: int, offset: int, value: int) -> None:
     """Set an int64 of the header."""
     i64_1d(ring + offset, 1)[0] = value
 
@@ -49,11 +50,11 @@ def put_word(ring: int, offset: int, value: int) -> None:
 @kernel
 def ring_readable(ring: int, wanted: int) -> int:
     """Frames that can be read; the writer's cursor is looked at only if fewer than `wanted` are known of."""
-    read = word(ring, READ)
-    known = word(ring, WRITTEN_SEEN) - read
+    read = _word(ring, READ)
+    known = _word(ring, WRITTEN_SEEN) - read
     if known < wanted:
         written = load_acquire(ring + WRITTEN)
-        put_word(ring, WRITTEN_SEEN, written)
+        _put_word(ring, WRITTEN_SEEN, written)
         known = written - read
     return known
 
@@ -61,22 +62,22 @@ def ring_readable(ring: int, wanted: int) -> int:
 @kernel
 def ring_writable(ring: int, wanted: int) -> int:
     """Frames that can be written; the reader's cursor is looked at only if fewer than `wanted` are known of."""
-    written, capacity = word(ring, WRITTEN), word(ring, CAPACITY)
-    known = capacity - (written - word(ring, READ_SEEN))
+    written, capacity = _word(ring, WRITTEN), _word(ring, CAPACITY)
+    known = capacity - (written - _word(ring, READ_SEEN))
     if known < wanted:
         read = load_acquire(ring + READ)
-        put_word(ring, READ_SEEN, read)
+        _put_word(ring, READ_SEEN, read)
         known = capacity - (written - read)
     return known
 
 
 @kernel
-def move(ring: int, cursor: int, memory: int, stride: int, frames: int, inwards: bool) -> None:
+def _move(ring: int, cursor: int, memory: int, stride: int, frames: int, inwards: bool) -> None:
     """Copy between the ring and rows in memory that are `stride` frames apart, in the two regions of the ring."""
-    capacity, data = word(ring, CAPACITY), word(ring, DATA)
+    capacity, data = _word(ring, CAPACITY), _word(ring, DATA)
     start = cursor % capacity
     first = min(frames, capacity - start)
-    for c in range(word(ring, CHANNELS)):
+    for c in range(_word(ring, CHANNELS)):
         row, lane = data + 4 * c * capacity, memory + 4 * c * stride
         if inwards:
             copy(row + 4 * start, lane, 4 * first)
@@ -91,8 +92,8 @@ def ring_write(ring: int, x: int, stride: int, frames: int) -> int:
     """Write as many of `frames` frames as there is room for; how many."""
     count = min(frames, ring_writable(ring, frames))
     if count > 0:
-        written = word(ring, WRITTEN)
-        move(ring, written, x, stride, count, True)
+        written = _word(ring, WRITTEN)
+        _move(ring, written, x, stride, count, True)
         store_release(ring + WRITTEN, written + count)
     return count
 
@@ -102,8 +103,8 @@ def ring_read(ring: int, y: int, stride: int, frames: int) -> int:
     """Read as many of `frames` frames as there are; how many."""
     count = min(frames, ring_readable(ring, frames))
     if count > 0:
-        read = word(ring, READ)
-        move(ring, read, y, stride, count, False)
+        read = _word(ring, READ)
+        _move(ring, read, y, stride, count, False)
         store_release(ring + READ, read + count)
     return count
 
@@ -128,7 +129,7 @@ def ring_wait_read(ring: int, frames: int) -> int:
 
     A ring that is smaller than that is waited for until it is half full: the writer needs room to go on.
     """
-    frames = min(frames, (word(ring, CAPACITY) + 1) // 2)
+    frames = min(frames, (_word(ring, CAPACITY) + 1) // 2)
     while True:
         closed = load_acquire(ring + CLOSED)  # before the cursor: what came before the close is then seen
         if load_acquire(ring + CANCELLED):
@@ -147,33 +148,39 @@ def ring_close(ring: int) -> None:
 
 @native
 def write_native(ring: int, x: int, stride: int, frames: int) -> int:
+    """Write all frames, waiting for room; fewer only if the ring is cancelled."""
     return ring_write_all(ring, x, stride, frames)
 
 
 @native
 def read_native(ring: int, y: int, stride: int, frames: int) -> int:
+    """Wait for frames and read them; how many, -1 if the ring is cancelled."""
     known = ring_wait_read(ring, frames)
     return ring_read(ring, y, stride, known) if known > 0 else known
 
 
 @native
 def try_write_native(ring: int, x: int, stride: int, frames: int) -> int:
+    """Write what there is room for now; how many frames."""
     return ring_write(ring, x, stride, frames)
 
 
 @native
 def try_read_native(ring: int, y: int, stride: int, frames: int) -> int:
+    """Read what is there now; how many frames."""
     return ring_read(ring, y, stride, frames)
 
 
 @native
 def set_native(address: int, value: int) -> int:
+    """Store to a word of a header."""
     store_release(address, value)
     return 0
 
 
 @native
 def get_native(address: int) -> int:
+    """Load a word of a header."""
     return load_acquire(address)
 
 

@@ -10,7 +10,7 @@ from flowaudio.core.node import declaration
 from flowaudio.graph.graph import IN, OUT, Graph
 from flowaudio.nodes import Gain, Limiter, LoudnessMeter, Normalizer
 
-__all__ = ["Master", "effects_only", "final_limiter", "metered"]
+__all__ = ["Master", "effects_only", "final_limiter", "metered", "straight"]
 
 
 class Master(NamedTuple):

@@ -267,7 +267,7 @@ def test_warmup_finds_what_is_there(run: Run) -> None:
     ran = run("warmup", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert (ran.json["compiled"], ran.json["failed"]) == ([], {})
-    names = {"Compressor", "Limiter", "LoudnessMeter", "Sum", "run", "process", "write_native"}
+    names = {"Compressor", "Limiter", "LoudnessMeter", "Sum", "walk_rings", "process", "write_native"}
     assert names <= set(ran.json["found"])
 
 
