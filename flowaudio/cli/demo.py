@@ -91,7 +91,7 @@ def run(args: Any) -> None:
 
 def _write(path: Path, shown: Display) -> Rendered:
     graph = music()
-    kernels.ready(graph, RATE, 2, kernels.ARRAYS, shown)
+    kernels.ready(graph, RATE, 2, kernels.MADE, shown)
     plan = Plan(graph, RATE, 2)
     with Encoder(path, WAV(bit_depth=24), RATE, plan.output_channels, tags={"title": "flowaudio demo"}) as encoder:
         return render(plan, silence(2, round(SECONDS * RATE)), encoder, shown, SECONDS)

@@ -18,13 +18,16 @@ from flowaudio.graph.schedule import schedule
 from flowaudio.graph.wiring import read
 from flowaudio.runtime import plan_stage, ring
 
-__all__ = ["ARRAYS", "FILES", "Kernel", "Loaded", "load", "of_graph", "of_node", "of_package", "ready"]
+__all__ = ["ARRAYS", "FILES", "MADE", "Kernel", "Loaded", "load", "of_graph", "of_node", "of_package", "ready"]
 
 FILES = (plan_stage.walk_rings, ring.read_native, ring.write_native, ring.get_native, ring.set_native)
 """What every file goes through: a plan between rings, with a decoder and an encoder."""
 
 ARRAYS = (walk.process,)
 """What a plan needs that is given arrays."""
+
+MADE = (*ARRAYS, *FILES[1:])
+"""What is made in arrays and goes into a file."""
 
 
 class Kernel(NamedTuple):

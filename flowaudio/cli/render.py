@@ -1,6 +1,7 @@
 """The command `render`: a graph offline, from a file or from its own sources, and how loud it is."""
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from flowaudio.graph.graph import IN
 from flowaudio.graph.plan import Plan
 from flowaudio.io import Decoder, Encoder, portable_tags, probe
 from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
+from flowaudio.runtime.pipeline import RING_FRAMES, Stage, encode_from, run_stages
+from flowaudio.runtime.ring import Ring
 
 __all__ = ["Levels", "Rendered", "render", "run", "silence"]
 
@@ -80,20 +83,30 @@ def render(plan: Plan, blocks: Iterator[Array], sink: Encoder | None, show: Disp
     """All blocks through a plan, aligned with its input and as long."""
     start = time.perf_counter()
     levels, skip, done = Levels(), plan.latency, 0
+    target = Ring(plan.output_channels, RING_FRAMES) if sink is not None else None
 
-    def put(y: Array) -> None:
+    def work() -> None:
         nonlocal skip, done
-        y, skip = y[:, skip:], max(skip - y.shape[1], 0)
-        levels.add(y)
-        if sink is not None and y.size:
-            sink.write(np.ascontiguousarray(y))
-        done += y.shape[1]
+        for block in itertools.chain(blocks, silence(plan.channels, plan.latency)):
+            y = plan.process(block)[:, skip:]
+            skip -= block.shape[1] - y.shape[1]
+            levels.add(y)
+            if target is not None:
+                target.write(y)
+            done += y.shape[1]
+            if target is None:
+                tick()
+        if target is not None:
+            target.close()
+
+    def tick() -> None:
         show("rendering", done / plan.rate, total_s)
 
-    for block in blocks:
-        put(plan.process(block))
-    for block in silence(plan.channels, plan.latency):
-        put(plan.process(block))
+    if sink is None or target is None:
+        work()
+    else:
+        # Not in this thread: it gets Ctrl-C, which would be lost inside of FFmpeg.
+        run_stages([Stage("render", work, [target]), encode_from(target, sink)], tick)
     return Rendered(done, levels, plan.trouble, time.perf_counter() - start)
 
 
@@ -149,7 +162,7 @@ def _render(args: Any, graph: Any, codec: Codec | None, source: _Source,
             shown: Display) -> tuple[Rendered, Plan, Encoder | None]:
     if args.output is not None:
         check_target(Path(args.output), args.input)
-    kernels.ready(graph, source.rate, source.channels, kernels.ARRAYS, shown)
+    kernels.ready(graph, source.rate, source.channels, kernels.ARRAYS if codec is None else kernels.MADE, shown)
     plan = Plan(graph, source.rate, source.channels)
     total_s = source.frames / source.rate if source.frames is not None else None
     if codec is None:

@@ -20,7 +20,7 @@ from flowaudio.io.dither import Dither
 from flowaudio.io.formats import FLAC, MP3, WAV, Codec, Container, Opus, check, check_container, container_for
 from flowaudio.io.info import Cover
 from flowaudio.io.samples import Block
-from flowaudio.io.settings import OPUS_ORDER, encoder_settings
+from flowaudio.io.settings import OPUS_ORDER, encoder_settings, makeup
 from flowaudio.io.target import Target, is_device
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Encoder:
         self._unit = Fraction(1, sample_rate)
         self._filled = 0  # frames in self._pending
         self._encoded = 0  # frames that the encoder got
+        self._makeup = np.float32(makeup(codec, sample_rate))
         self._padding = 0  # frames that LAME put behind the sound
         place = _container(target, codec, container)
         if cover:
@@ -225,6 +226,8 @@ class Encoder:
         self._filled = 0
         if isinstance(self._codec, Opus) and self._channels in OPUS_ORDER:
             block = block[OPUS_ORDER[self._channels], :]
+        if self._makeup != 1.0:
+            block = block * self._makeup
         samples: NDArray[Any] = self._dither(block) if self._dither else block
         frame = av.AudioFrame(self._format, self._layout, block.shape[1])
         rows = samples if self._format.is_planar else samples.T.reshape(1, -1)

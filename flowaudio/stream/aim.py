@@ -1,7 +1,6 @@
 """Where a master has to aim, so that what a listener decodes is where it should be.
 
-A lossy codec takes a little of the loudness (LAME turns the level down by some tenths of a dB and leaves out the top of
-the spectrum) and adds to the peaks. A short rehearsal shows how much, before minutes of encoding go wrong.
+A lossy codec takes a little of the loudness (the top of the spectrum) and adds to the peaks. A short rehearsal shows how much, before minutes of encoding go wrong.
 """
 
 import io
@@ -18,7 +17,7 @@ from flowaudio.nodes import Limiter
 from flowaudio.nodes.loudness import LoudnessReading, loudness
 from flowaudio.stream.mastering import Master, final_limiter, metered, straight
 
-__all__ = ["Aim", "Change", "is_lossy", "rehearse"]
+__all__ = ["REHEARSAL_S", "Aim", "Change", "is_lossy", "rehearse"]
 
 REHEARSAL_S = 12.0
 SKIP_S = 30.0

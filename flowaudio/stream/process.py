@@ -16,7 +16,7 @@ from flowaudio.io.formats import Codec, check, check_container, default_codec, f
 from flowaudio.nodes.loudness import LoudnessReading, loudness
 from flowaudio.runtime.pipeline import RING_FRAMES, Stage, decode_into, encode_from, run_stages, walk_between
 from flowaudio.runtime.ring import Ring
-from flowaudio.stream.aim import Aim, is_lossy, rehearse
+from flowaudio.stream.aim import REHEARSAL_S, Aim, is_lossy, rehearse
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
 from flowaudio.stream.presets import QualityPreset
 from flowaudio.stream.presets import preset as find_preset
@@ -163,7 +163,8 @@ def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, st
     before = job.measure("measuring", effects)
     aim = Aim(target_lufs, ceiling_dbtp, final_limiter(graph, ceiling_dbtp), is_lossy(job.codec))
     master = _approach(job, effects, before, aim, aim.lufs - before.integrated_lufs)
-    if aim.lossy and math.isfinite(before.integrated_lufs):
+    long = job.duration_s is not None and job.duration_s > 2 * REHEARSAL_S  # a short one is encoded twice as soon
+    if aim.lossy and long and math.isfinite(before.integrated_lufs):
         change = rehearse(job.decoder, effects, master, job.codec, job.output.suffix)
         if aim.allow_for(change):
             master = _approach(job, effects, before, aim, master.gain_db + change.loss_lu)

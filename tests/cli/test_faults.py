@@ -183,10 +183,16 @@ LINE = 'connections = ["in -> a -> out"]'
     ('connections = ["a -> out"]', {"a": "Gain"}, ["nothing is connected to a"]),
     ("connections = [", {}, ["TOML"]),
 ])
-def test_faults_of_a_graph(run: Run, speech: Path, tmp_path: Path, connections: str, nodes: dict[str, str],
+def test_faults_of_a_graph(call: Run, speech: Path, tmp_path: Path, connections: str, nodes: dict[str, str],
                            parts: list[str]) -> None:
     graph = document(tmp_path, connections, **nodes)
-    check(run("run", graph, "-i", speech, "-o", tmp_path / "out.mp3"), 2, *parts)
+    check(call("run", graph, "-i", speech, "-o", tmp_path / "out.mp3"), 2, *parts)
+    assert listing(tmp_path) == ["graph.toml"]
+
+
+def test_fault_of_a_graph_in_a_process_of_its_own(run: Run, speech: Path, tmp_path: Path) -> None:
+    graph = document(tmp_path, 'connections = ["in -> a -> b -> a", "b -> out"]', a="Mix", b="Gain")
+    check(run("run", graph, "-i", speech, "-o", tmp_path / "out.mp3"), 2, "is a cycle without a delay")
     assert listing(tmp_path) == ["graph.toml"]
 
 

@@ -195,3 +195,16 @@ def test_flac_levels_change_the_size_only(tmp_path):
         write(tmp_path / f"{level}.flac", x, FLAC(compression_level=level))
     assert (tmp_path / "12.flac").stat().st_size < (tmp_path / "0.flac").stat().st_size
     np.testing.assert_array_equal(read(tmp_path / "0.flac"), read(tmp_path / "12.flac"))
+
+
+@pytest.mark.parametrize(("rate", "bitrate"), [
+    (48_000, 64_000), (48_000, 128_000), (44_100, 160_000), (48_000, 170_000), (48_000, 192_000), (44_100, 200_000),
+    (48_000, 224_000), (48_000, 256_000), (48_000, 320_000), (22_050, 192_000), (8_000, 32_000), (48_000, None),
+])  # fmt: skip
+def test_mp3_decodes_as_loud_as_it_was_written(tmp_path, rate: int, bitrate: int | None) -> None:
+    time = np.arange(rate) / rate
+    x = np.tile(0.25 * np.sin(2 * np.pi * 997 * time), (2, 1)).astype(np.float32)
+    write(tmp_path / "x.mp3", x, MP3(bitrate=bitrate), rate)
+    middle = slice(rate // 4, 3 * rate // 4)
+    ratio = np.std(read(tmp_path / "x.mp3")[:, middle]) / np.std(x[:, middle])
+    assert abs(20 * np.log10(ratio)) < 0.03
