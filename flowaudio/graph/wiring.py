@@ -84,7 +84,7 @@ def _node(vertex: Hashable, data: dict[str, Any]) -> Any:
 def _edge(nodes: dict[str, Any], source: str, target: str, data: dict[str, Any], number: int) -> Edge:
     if source == OUT or target == IN:
         raise GraphError(f'{source} -> {target}: nothing leaves "out" and nothing enters "in"')
-    for unknown in set(data) - _EDGE_ATTRIBUTES:
+    for unknown in data.keys() - _EDGE_ATTRIBUTES:
         raise GraphError(f"{source} -> {target}: an edge has no {unknown!r} (it may have: input, output, delay_ms)")
     outputs = declaration(nodes[source]).outputs if source != IN else ()
     inputs = declaration(nodes[target]).inputs if target != OUT else ()
@@ -92,6 +92,9 @@ def _edge(nodes: dict[str, Any], source: str, target: str, data: dict[str, Any],
         raise GraphError(f"{source} -> {target}: {target} is a source and has no input")
     if not outputs and source != IN:
         raise GraphError(f"{source} -> {target}: {source} has no output")
+    if not data:  # most edges say nothing of their own, and plans of many nodes are made often
+        return Edge(source, outputs[0].name if outputs else "out", target, inputs[0].name if inputs else "in", 0.0,
+                    False, number)
     output = _port(source, "output", data.get("output"), [p.name for p in outputs] or ["out"])
     input_ = _port(target, "input", data.get("input"), [p.name for p in inputs] or ["in"])
     delay = data.get("delay_ms", 0.0)

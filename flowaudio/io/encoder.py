@@ -263,7 +263,10 @@ class Encoder:
             yield
         except FAILURES as error:
             self.abort()
-            raise failure(TargetError, self._target.name, self._target.error or error) from error
+            lost = self._target.error
+            if lost is not None and not isinstance(lost, FAILURES):
+                raise lost from error
+            raise failure(TargetError, self._target.name, lost or error) from error
         except BaseException:  # Ctrl-C: the muxer may stand anywhere
             self.abort()
             raise

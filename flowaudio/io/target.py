@@ -24,11 +24,12 @@ class Target:
     A path is written as a hidden temporary file in the same folder. `commit` gives it its name, replacing what stood
     there; `discard` removes it. A device or pipe is written directly, and so is a file object.
 
-    Raises OSError; after an error in `write` the first one also stands in `error`, since FFmpeg may lose it.
+    Raises OSError; after an error in `write` the first one also stands in `error`, since FFmpeg may lose it. So does
+    a KeyboardInterrupt that came just then.
     """
 
     def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
         self.closed = False
         """True once nothing more is written: FFmpeg's muxer then leaves the file alone."""
         self._temporary: Path | None = None
@@ -61,7 +62,7 @@ class Target:
             while rest:
                 written = self._file.write(rest)
                 rest = rest[written:] if isinstance(written, int) else rest[len(rest) :]
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too: FFmpeg's callback would swallow it
             self.error = self.error or error
             raise
         return len(data)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from flowaudio.core.errors import ParameterError
+from flowaudio.core.errors import ParameterError, TargetError
 from flowaudio.graph.graph import Graph
 from flowaudio.graph.plan import Plan
 from flowaudio.io import Cover, Decoder, Encoder, portable_tags, probe
+from flowaudio.io.codecs import failure
 from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
+from flowaudio.io.target import Target, is_device
 from flowaudio.nodes.loudness import LoudnessReading, loudness
 from flowaudio.runtime.pipeline import RING_FRAMES, Stage, decode_into, encode_from, run_stages, walk_between
 from flowaudio.runtime.ring import Ring
@@ -123,10 +125,21 @@ def _prepare(output: Path, input: str | os.PathLike[str], codec: Codec | None, c
     info = probe(input, allowed_protocols=protocols)
     if output.exists() and Path(input).exists() and output.samefile(input):
         raise ParameterError(f"{output} is both input and output; name another output")
+    _check_writable(output)
     nearest = fitting(codec, sample_rate or info.sample_rate, channels or info.channels)
     rate, count = sample_rate or nearest[0], channels or nearest[1]
     check(codec, rate, count)
     return _Job(input, output, codec, rate, count, tolerant, protocols, progress or (lambda *_: None), info.duration_s)
+
+
+def _check_writable(output: Path) -> None:
+    """Before minutes are spent on measuring: can the target be written at all?"""
+    if is_device(output):
+        return
+    try:
+        Target(output).discard()
+    except OSError as error:
+        raise failure(TargetError, str(output), error) from error
 
 
 def _codec_for(output: Path, chosen: QualityPreset | None) -> Codec:

@@ -168,3 +168,11 @@ def test_the_normaliser_and_the_last_limiter_give_way() -> None:
     # One in the middle of a graph is an effect, and stays.
     middle = Graph.chain(fa.Limiter(ceiling_dbtp=-20), fa.Gain(gain_db=6))
     assert len(effects_only(middle)) == len(middle)
+
+
+def test_an_unwritable_target_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(fa.TargetError, match="its folder does not exist"):
+        fa.process(write(tmp_path / "in.wav", talk(1.0)), tmp_path / "nowhere" / "out.mp3", preset="podcast",
+                   progress=lambda what, done, total: said.append(what))
+    assert not said
