@@ -73,13 +73,3 @@ def tones(*parts: tuple[float, float], rate: int = 48_000, channels: int = 2, fr
     level = np.concatenate([np.full(round(seconds * rate), 10 ** (db / 20)) for seconds, db in parts])
     wave = level * np.sin(2 * np.pi * frequency_hz * np.arange(level.size) / rate)
     return np.tile(wave.astype(np.float32), (channels, 1))
-
-
-def in_pieces(plan: Any, x: Any, lengths: Any) -> Any:
-    """What a plan makes of a signal that comes in blocks of these lengths, over and over."""
-    made, at, turn = [], 0, 0
-    while at < x.shape[1]:
-        count = int(lengths[turn % len(lengths)])
-        made.append(plan.process(x[:, at:at + count]))
-        at, turn = at + count, turn + 1
-    return np.concatenate(made, axis=1)

@@ -7,6 +7,11 @@ import numpy as np
 Wide = np.longdouble
 
 
+def noise(channels: int, frames: int) -> Any:
+    """float32 [channels, frames], normal, 0.1 strong."""
+    return (np.random.default_rng(0).standard_normal((channels, frames)) * 0.1).astype(np.float32)
+
+
 def cookbook(kind: str, frequency_hz: float, q: float, gain_db: float, rate: int) -> Any:
     """b0, b1, b2, a0, a1, a2 with a0 = 1."""
     w = 2 * Wide(np.pi) * Wide(frequency_hz) / rate

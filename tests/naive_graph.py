@@ -347,7 +347,7 @@ def edges_of(graph: nx.DiGraph) -> list[Any]:
 
 
 def assert_equal(first: nx.DiGraph, second: nx.DiGraph) -> None:
-    assert {n: d.get("node") for n, d in first.nodes(data=True)} == {n: d.get("node") for n, d in second.nodes(data=True)}
+    assert dict(first.nodes(data="node")) == dict(second.nodes(data="node"))
     assert edges_of(first) == edges_of(second)
     for key in ("name", "description"):
         assert first.graph.get(key) == second.graph.get(key)

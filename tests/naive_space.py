@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from support import in_pieces
 
-from flowaudio.graph.graph import Graph, chain
+from flowaudio.graph.graph import chain
 from flowaudio.graph.plan import Plan, render
 
 Array = np.ndarray[Any, Any]
@@ -17,30 +18,18 @@ def noise(channels: int, frames: int, seed: int = 1) -> Array:
 
 def source(node: Any, frames: int, rate: int = 48_000, block: int = 256) -> Array:
     """What a source makes."""
-    graph = Graph()
-    graph.connect(graph.add(node, "source"), "out")
-    return render(graph, frames=frames, rate=rate, block=block)
+    return render(chain(node), frames=frames, rate=rate, block=block)
 
 
 def assert_any_cutting(node: Any, x: Array, rate: int = 48_000) -> Array:
     """The node's output, which must be the same, bit by bit, in however many pieces it is made."""
-    graph = chain(node) if type(node).__declaration__.inputs else source_graph(node)
+    graph = chain(node)
     whole = Plan(graph, rate, x.shape[0], 8192).process(x)
     for block in (1, 5, 8, 31, 32, 100, 256):
         np.testing.assert_array_equal(Plan(graph, rate, x.shape[0], block).process(x), whole, err_msg=f"block {block}")
-    plan, rng, at, parts = Plan(graph, rate, x.shape[0], 8192), np.random.default_rng(2), 0, []
-    while at < x.shape[1]:
-        count = int(rng.integers(1, 99))
-        parts.append(plan.process(x[:, at:at + count]))
-        at += count
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole, err_msg="ragged blocks")
+    ragged = in_pieces(Plan(graph, rate, x.shape[0], 8192), x, np.random.default_rng(2).integers(1, 99, 100))
+    np.testing.assert_array_equal(ragged, whole, err_msg="ragged blocks")
     return whole
-
-
-def source_graph(node: Any) -> Graph:
-    graph = Graph()
-    graph.connect(graph.add(node, "source"), "out")
-    return graph
 
 
 def delay(x: Array, rate: int, time_ms: float, feedback: float, wet: float, dry: float, high_cut_hz: float,

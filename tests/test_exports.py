@@ -5,16 +5,18 @@ import importlib
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from support import ROOT, module_name
 
 FILES = [path for path in sorted((ROOT / "flowaudio").rglob("*.py")) if not path.name.startswith("__main__")]
 
 
 def listed(tree: ast.Module) -> list[str] | None:
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if [t.id for t in targets if isinstance(t, ast.Name)] == ["__all__"]:
-            assert isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+            assert node.value is not None
             names: list[str] = ast.literal_eval(node.value)
             return names
     return None
@@ -26,23 +28,22 @@ def defined(tree: ast.Module) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")}
 
 
+def named(expressions: list[ast.expr], name: str) -> bool:
+    return any(isinstance(e, ast.Name) and e.id == name for e in expressions)
+
+
 def inside(tree: ast.Module) -> set[str]:
     """What a file of nodes keeps to itself: what kernels are made of, and the tuples that they take."""
     found = set()
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and any(isinstance(d, ast.Name) and d.id == "kernel" for d in node.decorator_list):
+        if isinstance(node, ast.FunctionDef) and named(node.decorator_list, "kernel"):
             found.add(node.name)
-        if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id == "NamedTuple" for b in node.bases):
+        if isinstance(node, ast.ClassDef) and named(node.bases, "NamedTuple"):
             found.add(node.name)
     return found
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_all_is_exact(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "the first line of a module says what it is for"
@@ -57,12 +58,12 @@ def test_all_is_exact(path: Path) -> None:
     assert own <= set(names), "public, but not in __all__: begin its name with an underscore or list it"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name != "lowering"], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in FILES if p.parent.name != "lowering"], ids=module_name)
 def test_what_is_listed_exists(path: Path) -> None:
     names = listed(ast.parse(path.read_text()))
     if names is None:
         return
-    if name_of(path) == "flowaudio.io.soundcard":
+    if module_name(path) == "flowaudio.io.soundcard":
         pytest.importorskip("sounddevice")
-    module = importlib.import_module(name_of(path))
+    module = importlib.import_module(module_name(path))
     assert [name for name in names if not hasattr(module, name)] == []

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from support import ROOT
+from support import ROOT, module_name
 
 PACKAGE = ROOT / "flowaudio"
 
@@ -25,19 +25,14 @@ BELOW = {
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
 def layer_of(module: str) -> str:
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def imports(path: Path, module_level: bool = False) -> set[str]:
     """Everything that a file imports, ``from a import b`` as ``a.b``; at its top only, if asked."""
     tree = ast.parse(path.read_text())
-    here = name_of(path).split(".")
+    here = module_name(path).split(".")
     found: set[str] = set()
     inner: set[ast.AST] = set()
     if module_level:
@@ -62,16 +57,17 @@ def outside(name: str) -> str:
     return name.split(".")[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_imports_point_down(path: Path) -> None:
-    layer = layer_of(name_of(path))
+    layer = layer_of(module_name(path))
     if not layer:
         return
     assert layer in BELOW, f"{layer} has no place in the table of layers"
     for name in imports(path):
         if outside(name) == "flowaudio":
             target = layer_of(name)
-            assert target == layer or target in BELOW[layer], f"{name_of(path)} imports {name}: {layer} stands below {target}"
+            assert target == layer or target in BELOW[layer], (
+                f"{module_name(path)} imports {name}: {layer} stands below {target}")
 
 
 def test_the_table_has_no_cycle() -> None:
@@ -83,7 +79,7 @@ ONLY = {
     "av": lambda name: name.startswith("flowaudio.io."),
     "sounddevice": lambda name: name == "flowaudio.io.soundcard",
     "soxr": lambda name: name.startswith("flowaudio.io."),
-    "numba": lambda name: name == "flowaudio.core.compiler" or name.startswith("flowaudio.core.lowering"),
+    "numba": lambda name: name in ("flowaudio.core.codegen", "flowaudio.core.compiler") or name.startswith("flowaudio.core.lowering"),
     "networkx": lambda name: layer_of(name) in ("graph", "cli", "notebook", "testing"),
     "tomllib": lambda name: name == "flowaudio.graph.encoding",
     "msgpack": lambda name: name == "flowaudio.graph.encoding",
@@ -94,20 +90,20 @@ ONLY = {
 
 @pytest.mark.parametrize("library", ONLY)
 def test_libraries_have_their_place(library: str) -> None:
-    users = [name_of(path) for path in FILES if any(outside(n) == library for n in imports(path, module_level=True))]
-    assert [name for name in users if not ONLY[library](name)] == []
+    users = [path for path in FILES if library in map(outside, imports(path, module_level=True))]
+    assert [name for name in map(module_name, users) if not ONLY[library](name)] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_numbas_own_decorators_are_not_used(path: Path) -> None:
     """`@kernel` is the only place where numba's options stand."""
     bare = {"numba.njit", "numba.jit", "numba.cfunc", "numba.vectorize", "numba.guvectorize", "numba.generated_jit"}
-    if name_of(path) == "flowaudio.core.compiler":
+    if module_name(path) == "flowaudio.core.compiler":
         return                          # where @kernel itself becomes numba's
     assert not imports(path) & bare
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("numba", "nb"):
-            assert node.attr not in {name.split(".")[1] for name in bare}, f"{name_of(path)}, line {node.lineno}"
+            assert node.attr not in {name.split(".")[1] for name in bare}, f"{module_name(path)}, line {node.lineno}"
 
 
 def test_the_reader_of_imports_reads(tmp_path: Path) -> None:
@@ -116,7 +112,7 @@ def test_the_reader_of_imports_reads(tmp_path: Path) -> None:
     found = imports(path)
     assert "flowaudio.core.errors.GraphError" in found
     assert "numpy" in found
-    assert {name_of(p) for p in FILES} >= {"flowaudio", "flowaudio.core", "flowaudio.graph.plan"}
+    assert {module_name(p) for p in FILES} >= {"flowaudio", "flowaudio.core", "flowaudio.graph.plan"}
     assert any(outside(n) == "numba" for n in imports(PACKAGE / "core" / "compiler.py", module_level=True))
     deep = imports(PACKAGE / "core" / "entry.py")
     assert any(n.startswith("flowaudio.core.compiler") or n == "flowaudio.core.compiler" for n in deep)

@@ -50,7 +50,7 @@ def nodes(args: Any) -> None:
         if found is None:
             raise ParameterError(f"there is no node called {args.name!r}; {close_to(args.name, known)}")
         known = {found: known[found]}
-    described = [describe(name, cls) for name, cls in known.items()]
+    described = [_describe(name, cls) for name, cls in known.items()]
     if args.json:
         print_json(described if args.name is None else described[0])
     elif args.markdown:
@@ -60,7 +60,7 @@ def nodes(args: Any) -> None:
         put(*(each for node in described for each in _drawn(node, args.name is not None, width)))
 
 
-def describe(name: str, cls: type) -> dict[str, Any]:
+def _describe(name: str, cls: type) -> dict[str, Any]:
     """Everything that a node declares, as plain values."""
     declared = declaration(cls)
     doc = inspect.cleandoc(cls.__doc__ or "")

@@ -41,7 +41,7 @@ class UsageError(ParameterError):
     """What was typed is no command."""
 
 
-class Parser(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
     """Raises its errors, in one sentence, instead of leaving the program."""
 
     def error(self, message: str) -> NoReturn:
@@ -50,11 +50,11 @@ class Parser(argparse.ArgumentParser):
 
 def build() -> argparse.ArgumentParser:
     """The parser. What it returns has `command`, `json`, `quiet` and the command's own arguments."""
-    parser = Parser(prog="flowaudio", description="Audio through graphs of compiled kernels.", epilog=EPILOG,
-                    formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = _Parser(prog="flowaudio", description="Audio through graphs of compiled kernels.", epilog=EPILOG,
+                     formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="show the version and leave")
     parser.set_defaults(command=None, json=False, quiet=False)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, line: str, description: str = "") -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = commands.add_parser(

@@ -17,7 +17,7 @@ from flowaudio.stream.presets import QualityPreset, preset
 from flowaudio.stream.process import process as process_file
 from flowaudio.stream.report import Report
 
-__all__ = ["make", "process", "show", "through"]
+__all__ = ["make", "process", "show", "through", "warnings"]
 
 
 def process(args: Any) -> None:

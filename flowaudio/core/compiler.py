@@ -19,6 +19,7 @@ from numba.extending import typeof_impl
 from numba.np.numpy_support import from_dtype
 
 from flowaudio.core import lowering, memory  # noqa: F401  lowering makes lanes, atomics and views known to numba
+from flowaudio.core.codegen import context, own_target
 from flowaudio.core.entry import Shape
 from flowaudio.core.errors import KernelError
 from flowaudio.core.kernel import Kernel
@@ -42,6 +43,7 @@ def dispatcher(kernel: Kernel) -> Any:
     if kernel.dispatcher is None:
         # Inlined without asking: through a call, vectors would go by way of memory, and a literal would be a variable.
         kernel.dispatcher = njit(**OPTIONS, forceinline=True)(kernel.function)
+        kernel.dispatcher._compiler.targetdescr = own_target()
     return kernel.dispatcher
 
 
@@ -99,9 +101,9 @@ def _compiled(symbol: str, function: Callable[..., Any], arguments: int, author:
     """The optimised LLVM module of a function."""
     if config.DISABLE_JIT:              # numba's own helpers are plain Python then, and cannot be compiled in
         raise KernelError(f"{author} cannot be compiled while NUMBA_DISABLE_JIT is set: unset it")
-    typing, target = registry.cpu_target.typing_context, registry.cpu_target.target_context
+    typing, target = registry.cpu_target.typing_context, context()
     typing.refresh()
-    target.refresh()
+    registry.cpu_target.target_context.refresh()
     signature = [types.int64] * arguments
     try:
         result = compiler.compile_extra(typing, target, function, signature, types.int64, _flags(), {})

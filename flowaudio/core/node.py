@@ -39,8 +39,8 @@ class Node(Protocol):
     def prepare(self, format: Format) -> tuple[Any, Any]:
         """Parameters and state for the kernel: two NamedTuples of arrays and numbers, or None.
 
-        Arrays keep their type and rank; numbers arrive as float32 (a float) or int64. State is arrays, made anew at each
-        call. Runs on the control thread; ParameterError for what does not fit the format.
+        Arrays keep their type and rank; numbers arrive as float32 (a float) or int64. State is arrays, made anew at
+        each call. Runs on the control thread; ParameterError for what does not fit the format.
         """
 
     def latency(self, format: Format) -> int:

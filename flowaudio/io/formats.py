@@ -48,9 +48,9 @@ class MP3:
 
     With a `bitrate` (bits per second, constant; LAME takes the nearest step that the sample rate has), `quality` is
     how hard LAME works: 0 best, 9 fastest; 0 to 2 are LAME's q 2, its own advice for the best. The file decodes as
-    loud as it was written: what LAME turns the level down by (0.45 dB at 128 kbit/s) is made up for. With ``bitrate=None`` the bitrate varies and `quality` is
-    LAME's V scale: 0 is about 245, 2 about 190, 9 about 65 kbit/s. ``reservoir=False`` makes every frame stand alone,
-    for streams that are cut or switched between frames.
+    loud as it was written: what LAME turns the level down by (0.45 dB at 128 kbit/s) is made up for.
+    With ``bitrate=None`` the bitrate varies and `quality` is LAME's V scale: 0 is about 245, 2 about 190, 9 about
+    65 kbit/s. ``reservoir=False`` makes every frame stand alone, for streams that are cut or switched between frames.
     """
 
     quality: int = 2

@@ -112,7 +112,8 @@ class Delay:
     an echo. Any number of channels.
     """
 
-    time_ms: float = param(0.0, 10_000.0, "time to the first echo, and from one to the next", default=350.0, interpolated=False)
+    time_ms: float = param(0.0, 10_000.0, "time to the first echo, and from one to the next", default=350.0,
+                           interpolated=False)
     feedback: float = param(0.0, 0.99, "level of an echo beside the one before, linear", default=0.4)
     wet: float = param(0.0, 1.0, "level of the first echo, linear", default=0.5)
     dry: float = param(0.0, 1.0, "level of the signal itself, linear", default=1.0)

@@ -106,7 +106,8 @@ class Biquad:
 
     kind: str = choice(_svf.KINDS, "what it does", default="lowpass")
     frequency_hz: float = param(1.0, 96_000.0, "corner, middle, or middle of the slope", default=1000.0)
-    q: float = param(0.05, 50.0, "quality: middle frequency over bandwidth; 0.7071 is the flattest corner", default=0.7071)
+    q: float = param(0.05, 50.0, "quality: middle frequency over bandwidth; 0.7071 is the flattest corner",
+                     default=0.7071)
     gain_db: float = param(-60.0, 36.0, "gain of a peak or shelf", default=0.0)
 
     def prepare(self, format: Format) -> tuple[Params, State]:

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_tools import Ran, Run, document
+from support import ROOT
 
 from flowaudio.cli.main import main
 from flowaudio.io import WAV, Encoder
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ BASE = {
                          "class Mode(IntEnum):\n    A = 1\nTABLE = np.array([1.0, 2.0])\nGAIN = 2.0\n"
                          "@kernel\ndef inner(x):\n    return x + 1\n"
                          "@kernel\ndef helper(x, y=3):\n    return inner(x) * 2 + y\ndef other(x):\n    return 5\n",
-    "kernels_of_digest": "import math\nimport helpers_of_digest as h\nfrom helpers_of_digest import GAIN, Mode, TABLE, helper\n"
+    "kernels_of_digest": "import math\nimport helpers_of_digest as h\n"
+                         "from helpers_of_digest import GAIN, Mode, TABLE, helper\n"
                          "def work(x):\n    return helper(x) * GAIN + TABLE[0] + Mode.A + h.other(x) + math.sin(x)\n",
 }
 

@@ -37,8 +37,8 @@ class Carrier:
 
     def prepare(self, format: Format) -> tuple[Many, Kept]:
         table = np.arange(2.0 * self.size).reshape(self.size, 2).T     # not contiguous
-        many = Many(1 << 40, 0.25, True, np.arange(self.size, dtype=np.uint8), table, np.ones((2, 3, self.size), np.int16))
-        return many, Kept(np.zeros(1, np.int64), np.zeros((2, self.size)))
+        line, cube = np.arange(self.size, dtype=np.uint8), np.ones((2, 3, self.size), np.int16)
+        return Many(1 << 40, 0.25, True, line, table, cube), Kept(np.zeros(1, np.int64), np.zeros((2, self.size)))
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:
@@ -97,6 +97,6 @@ def test_state_is_arrays(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [3, (1, 2), [1], {"a": 1}])
 def test_prepare_gives_named_tuples(value: Any) -> None:
-    with pytest.raises(GraphError, match="Mine.prepare must return two NamedTuples or None"):
+    with pytest.raises(GraphError, match=r"Mine\.prepare must return two NamedTuples or None"):
         fields_of("Mine", value, state=False)
     assert fields_of("Mine", None, state=True)[1] == []

@@ -32,9 +32,11 @@ def views(a: int, b: int, c: int, d: int, e: int) -> int:
 
 
 def test_views() -> None:
-    arrays = [np.zeros(4, np.float32), np.zeros((2, 3), np.float32), np.zeros(2), np.zeros(2, np.int32), np.zeros(2, np.int64)]
+    arrays = [np.zeros(4, np.float32), np.zeros((2, 3), np.float32), np.zeros(2), np.zeros(2, np.int32),
+              np.zeros(2, np.int64)]
     assert views(*map(at, arrays)) == 4 + 30 + 200
-    assert [a.ravel().tolist() for a in arrays] == [[0, 0, 0, 1.5], [0, 0, 0, 0, 0, 2.5], [0, 3.5], [-4, 0], [0, 1 << 40]]
+    assert [a.ravel().tolist() for a in arrays] == [
+        [0, 0, 0, 1.5], [0, 0, 0, 0, 0, 2.5], [0, 3.5], [-4, 0], [0, 1 << 40]]
 
 
 @native

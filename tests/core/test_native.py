@@ -57,7 +57,7 @@ def _text(a: int) -> int:
 
 
 def _unknown(a: int) -> int:
-    return no_such_name(a)  # type: ignore[name-defined]
+    return no_such_name(a)  # type: ignore[name-defined]  # noqa: F821 - what is tested is that it is refused
 
 
 def _object(a: int) -> int:
@@ -76,7 +76,8 @@ def _copied(a: int) -> int:
     return np.arange(3).copy().size + a  # here
 
 
-@pytest.mark.parametrize("function", [_zeros, _list, _dict, _print, _text, _unknown, _object, _result, _sorted, _copied])
+@pytest.mark.parametrize("function", [
+    _zeros, _list, _dict, _print, _text, _unknown, _object, _result, _sorted, _copied])
 def test_refused(function: Any) -> None:
     with pytest.raises(KernelError) as caught:
         native(function)(1)
@@ -123,6 +124,7 @@ def test_object_code_packs() -> None:
 
 def test_symbols_that_are_forbidden() -> None:
     assert forbidden_symbols(["sinf", "memcpy", "nanosleep", "numba_frexp"]) == []
-    bad = ["NRT_incref", "PyGILState_Ensure", "PyErr_Clear", "PyObject_Call", "_Py_Dealloc", "malloc", "numba_gil_ensure"]
+    bad = ["NRT_incref", "PyGILState_Ensure", "PyErr_Clear", "PyObject_Call", "_Py_Dealloc", "malloc",
+           "numba_gil_ensure"]
     assert forbidden_symbols(bad) == bad
     assert all(isinstance(prefix, str) for prefix in FORBIDDEN)

@@ -43,7 +43,8 @@ def _process(x: Any, y: Any, p: Any, s: Any) -> None:
 @pytest.mark.parametrize(("members", "message"), [
     ({"prepare": _prepare}, "Mine must have prepare"), ({"process": kernel(_process)}, "Mine must have prepare"),
     ({"prepare": _prepare, "a": kernel(_process), "b": kernel(_process)}, "2"),
-    ({"prepare": _prepare, "a": kernel(_process), "type": choice(("x", "y"), "x", default="x"), "__annotations__": {"type": str}},
+    ({"prepare": _prepare, "a": kernel(_process), "type": choice(("x", "y"), "x", default="x"),
+      "__annotations__": {"type": str}},
      "Mine: a parameter cannot be called type")])
 def test_declarations_that_cannot_be(members: dict[str, Any], message: str) -> None:
     with pytest.raises(GraphError, match=message):

@@ -24,7 +24,8 @@ class Wide:
 @pytest.mark.parametrize(("name", "value", "message"), [
     ("level_db", -100.5, "Everything.level_db must be between -100 and 0 dB (got -100.5)"),
     ("level_db", math.nan, "must be between -100 and 0 dB (got nan)"),
-    ("level_db", math.inf, "(got inf)"), ("level_db", -(10**400), "(got -inf)"), ("level_db", True, "a number (got True)"),
+    ("level_db", math.inf, "(got inf)"), ("level_db", -(10**400), "(got -inf)"),
+    ("level_db", True, "a number (got True)"),
     ("level_db", "3", "must be a number (got '3')"), ("level_db", None, "must be a number (got None)"),
     ("level_db", 1j, "must be a number"), ("level_db", np.zeros(3), "must be a number (got array([0., 0., 0.]))"),
     ("level_db", Decimal(1), "must be a number"),

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import at
 
 from flowaudio.core.errors import KernelError
 from flowaudio.core.memory import f32_1d, f64_1d, i32_1d
@@ -46,10 +47,6 @@ F32 = [np.array(row, np.float32) for row in (
     [2, 2, np.nan, 1, -1e-40, 1e-45, 3e38, 0.3], [-5, 6, np.inf, -np.inf, 0.5, 1.5, -2.5, 1e9])]
 
 
-def at(array: Any) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
 def same(got: Any, expected: Any) -> None:
     np.testing.assert_array_equal(got, np.asarray(expected, got.dtype))
 
@@ -81,8 +78,8 @@ def test_arithmetic_and_comparisons(a: int, b: int) -> None:
     x, y, out = F32[a], F32[b], np.zeros(112, np.float32)
     f32_binary(at(x), at(y), at(out))
     with np.errstate(all="ignore"):
-        expected = [x + y, x - y, x * y, x / y, np.where(x < y, x, y), np.where(x > y, x, y), x < y, x <= y, x > y, x >= y,
-                    x == y, x != y, (x < y) | (x == y), ~(x < y) & ((x != x) ^ (y == y))]
+        expected = [x + y, x - y, x * y, x / y, np.where(x < y, x, y), np.where(x > y, x, y),
+                    x < y, x <= y, x > y, x >= y, x == y, x != y, (x < y) | (x == y), ~(x < y) & ((x != x) ^ (y == y))]
     for row, value in zip(out.reshape(-1, 8), expected, strict=True):
         same(row, value)
 
@@ -284,8 +281,9 @@ def test_tails_touch_nothing_behind_them() -> None:
     assert not out.any()
 
 
-@pytest.mark.parametrize("wrong", ["shuffle(x, x, '0123')", "shuffle(x, x, '0123456g')", "x + z", "fma(x, x, z)", "x & x",
-                                   "vsqrt(i)", "load(z0, 0) + load(x0, 0)", "i + 0.5", "select(x < x, z, z)", "~x", "store(x0, 0, z)"])
+@pytest.mark.parametrize("wrong", [
+    "shuffle(x, x, '0123')", "shuffle(x, x, '0123456g')", "x + z", "fma(x, x, z)", "x & x", "vsqrt(i)",
+    "load(z0, 0) + load(x0, 0)", "i + 0.5", "select(x < x, z, z)", "~x", "store(x0, 0, z)"])
 def test_what_does_not_fit_is_refused(wrong: str) -> None:
     source = ("def mixed(a):\n    x0, z0 = f32_1d(a, 8), f64_1d(a, 4)\n"
               f"    x, z, i = load(x0, 0), load(z0, 0), load(i32_1d(a, 8), 0)\n    {wrong}\n    return 0\n")

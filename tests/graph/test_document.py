@@ -143,7 +143,8 @@ def test_order_of_arrival_survives() -> None:
     assert render(loads(dumps(graph, "toml"), "toml", ALL), np.ones((1, 1)))[0, 0] == 1 * 3 + 2 * 1 + 3 * 2
 
 
-@pytest.mark.parametrize("name", ["a.b", "a -> b", " a ", "", "ä ö", "a\nb", '"', "\x00", "a.", ".a", "in.", "[1]", "->", "𝄞"])
+@pytest.mark.parametrize("name", [
+    "a.b", "a -> b", " a ", "", "ä ö", "a\nb", '"', "\x00", "a.", ".a", "in.", "[1]", "->", "𝄞"])
 def test_names_of_every_kind(name: str) -> None:
     """`Graph.add` refuses some of them; networkx does not."""
     graph = nx.MultiDiGraph()
@@ -311,7 +312,8 @@ TOML_FAULTS = {
     START + "[nodes.a]\ntype = 'Scale'\nfactor = '1'": "nodes.a: Scale.factor must be a number (got '1')",
     START + "[nodes.a]\ntype = 'Scale'\nfactor = true": "nodes.a: Scale.factor must be a number (got True)",
     START + "[nodes.a]\ntype = 'Scale'\nfactor = 2020-01-01": "nodes.a.factor: a value must be",
-    START + "[nodes.a]\ntype = 'Scale'\nfactor = 9223372036854775808": "nodes.a.factor: a whole number must fit 64 bits",
+    START + "[nodes.a]\ntype = 'Scale'\nfactor = 9223372036854775808":
+        "nodes.a.factor: a whole number must fit 64 bits",
     START + f"[nodes.a]\ntype = 'Scale'\nfactor = 0x{'f' * 9999}": "fit 64 bits (got one of 39996)",
     START + f"[nodes.a]\ntype = 'Scale'\nfactor = {'9' * 5000}": "it is no toml (",
     START + "[nodes.a]\ntype = 'Everything'\non = 1": "Everything.on must be true or false (got 1)",
@@ -325,13 +327,18 @@ TOML_FAULTS = {
     "flowaudio = 1\nconnections = [3]": 'connections[0]: it must be a path such as "in -> gain" or a table',
     "flowaudio = 1\nconnections = ['in']": "connections[0]: 'in' must name two or more nodes with arrows between them",
     "flowaudio = 1\nconnections = ['in -> -> out']": "must name two or more nodes",
-    "flowaudio = 1\nconnections = ['in -> out', 'in -> ou']": "connections[1]: there is no node 'ou' to connect; did you",
-    "flowaudio = 1\nconnections = ['in -> a.x -> out']\nnodes.a.type='Scale'": "'a.x' names a port in the middle of a path",
-    "flowaudio = 1\nconnections = ['in -> a.x', 'a -> out']\nnodes.a.type='Scale'": "a has no input called 'x' (it has: in)",
+    "flowaudio = 1\nconnections = ['in -> out', 'in -> ou']":
+        "connections[1]: there is no node 'ou' to connect; did you",
+    "flowaudio = 1\nconnections = ['in -> a.x -> out']\nnodes.a.type='Scale'":
+        "'a.x' names a port in the middle of a path",
+    "flowaudio = 1\nconnections = ['in -> a.x', 'a -> out']\nnodes.a.type='Scale'":
+        "a has no input called 'x' (it has: in)",
     "flowaudio = 1\nconnections = [{from = 'in'}]": "connections[0]: to must be the name of a node (got None)",
     "flowaudio = 1\nconnections = [{from = 'in', to = 3}]": "to must be the name of a node (got 3)",
-    "flowaudio = 1\nconnections = [{from = 'in', to = 'out', delay = 3}]": "a connection has no 'delay'; did you mean delay_ms?",
-    "flowaudio = 1\nconnections = [{from = 'in', to = 'out', delay_ms = []}]": "delay_ms must be between 0 and 60000 (got [])",
+    "flowaudio = 1\nconnections = [{from = 'in', to = 'out', delay = 3}]":
+        "a connection has no 'delay'; did you mean delay_ms?",
+    "flowaudio = 1\nconnections = [{from = 'in', to = 'out', delay_ms = []}]":
+        "delay_ms must be between 0 and 60000 (got [])",
     "flowaudio = 1\nconnections = [{from = 'in', to = 'out', input = 3}]": "out has no input called 3",
     "flowaudio = 1\nconnections = [{from = 'in', to = 'out.in', input = 'in'}]": "there is no node 'out.in' to connect",
     "flowaudio = 1\nconnections = ['in -> out', 'out -> in']": 'nothing leaves "out"',
@@ -489,14 +496,15 @@ def test_fuzz_anything(data: str | bytes, format: str) -> None:
     survive(data, format)
 
 
-WORDS = ["flowaudio", "nodes", "edges", "connections", "graph", "name", "description", "directed", "multigraph", "type",
-         "id", "source", "target", "from", "to", "input", "output", "delay_ms", "parameters", "in", "out", "a", "b", "key",
-         "factor", "bands", "on", "order", "mode", "kind", "sidechain", "self", "__class__",
+WORDS = ["flowaudio", "nodes", "edges", "connections", "graph", "name", "description", "directed", "multigraph",
+         "type", "id", "source", "target", "from", "to", "input", "output", "delay_ms", "parameters", "in", "out",
+         "a", "b", "key", "factor", "bands", "on", "order", "mode", "kind", "sidechain", "self", "__class__",
          "in -> a -> out", "a -> b", "in -> b.sidechain", "a.turned -> out", *[cls.__name__ for cls in ALL]]
 
 VALUES = st.recursive(
     st.sampled_from(WORDS) | st.integers() | st.floats() | st.booleans() | st.text(max_size=5) | st.just(1),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=5), inner, max_size=5),
+    lambda inner: (st.lists(inner, max_size=4)
+                   | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=5), inner, max_size=5)),
     max_leaves=12)
 
 TABLES = st.dictionaries(st.sampled_from(WORDS[:9]), VALUES, max_size=6).map(lambda table: {"flowaudio": 1, **table})
@@ -584,8 +592,9 @@ def test_fuzz_wrong_bytes(format: str, changes: list[tuple[int, int, bytes]]) ->
 NAMES = st.text(min_size=0, max_size=6) | st.sampled_from(["a.b", "a", "b", "a.turned", "x -> y", " "])
 
 NODES = st.one_of(
-    st.builds(Everything, level_db=st.floats(-100, 0), order=st.integers(1, 1 << 62), mode=st.sampled_from(["fast", "slow"]),
-              on=st.booleans(), bands=st.lists(st.builds(Band, frequency_hz=st.floats(1, 20_000)), max_size=3)),
+    st.builds(Everything, level_db=st.floats(-100, 0), order=st.integers(1, 1 << 62),
+              mode=st.sampled_from(["fast", "slow"]), on=st.booleans(),
+              bands=st.lists(st.builds(Band, frequency_hz=st.floats(1, 20_000)), max_size=3)),
     st.builds(Scale, factor=st.floats(-4, 4)), st.just(Minus()), st.just(Split()), st.just(Weighted()))
 
 

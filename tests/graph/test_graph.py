@@ -32,7 +32,8 @@ def test_names_that_mean_something(name: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "message"), [
-    (Scale, r"Scale is the class of a node: make one, Scale\(\)"), (3, "3 is not a node"), (None, "None is not a node")])
+    (Scale, r"Scale is the class of a node: make one, Scale\(\)"), (3, "3 is not a node"),
+    (None, "None is not a node")])
 def test_only_nodes_are_added(value: Any, message: str) -> None:
     graph = Graph()
     with pytest.raises(GraphError, match=message):

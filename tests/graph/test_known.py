@@ -41,7 +41,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
     yield install
     monkeypatch.undo()
     clear()
-    for name in [n for n in sys.modules if n.startswith("test_own_") or n.startswith("test_acme")]:
+    for name in [n for n in sys.modules if n.startswith(("test_own_", "test_acme"))]:
         del sys.modules[name]
 
 
@@ -82,7 +82,8 @@ def test_a_name_that_two_packages_have(installed: Any) -> None:
 
 @pytest.mark.parametrize(("value", "reason"), [
     ("test_acme_missing", "ModuleNotFoundError"), ("naive_graph:Nothing", "AttributeError"),
-    ("math:pi", "neither a node's class nor a module"), ("builtins:int", "neither"), ("test_acme_bad", "ZeroDivisionError")])
+    ("math:pi", "neither a node's class nor a module"), ("builtins:int", "neither"),
+    ("test_acme_bad", "ZeroDivisionError")])
 def test_a_package_that_is_broken_breaks_nobody_else(installed: Any, value: str, reason: str, tmp_path: Any,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "test_acme_bad.py").write_text("1 / 0")
@@ -119,7 +120,8 @@ def test_known_nodes_that_are_given_are_all_there_are(installed: Any) -> None:
 
 def test_a_class_that_would_be_read_back_as_another_is_not_written(installed: Any) -> None:
     mine = type("Scale", (Scale,), {"__module__": "mine"})
-    with pytest.raises(DocumentError, match=r"mine.Scale would be read back as naive_graph.Scale: give the class a name"):
+    message = r"mine\.Scale would be read back as naive_graph\.Scale: give the class a name"
+    with pytest.raises(DocumentError, match=message):
         type_name(mine)
     assert type_name(Late) == "Late"        # whoever reads it has to know it
 
@@ -136,6 +138,7 @@ def test_the_shipped_nodes_are_known() -> None:
     import flowaudio.nodes
 
     table = known_nodes()
-    expected = {n for n in getattr(flowaudio.nodes, "__all__", ()) if hasattr(getattr(flowaudio.nodes, n), "__declaration__")}
+    offered = getattr(flowaudio.nodes, "__all__", ())
+    expected = {name for name in offered if hasattr(getattr(flowaudio.nodes, name), "__declaration__")}
     assert expected == {name for name, cls in table.items() if cls.__module__.startswith("flowaudio.")}
     assert all(cls not in naive_graph.ALL for cls in table.values())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from naive_graph import EXACT, Counter, Fragile, Keyed, Late, Meter, Minus, Scale, Slope, Split, Spread, Weighted, run
+from support import in_pieces, wired
 
 from flowaudio.core.errors import GraphError
 from flowaudio.graph.graph import Graph, chain
@@ -24,14 +25,8 @@ def whole(channels: int, frames: int, seed: int = 0) -> Any:
 
 
 def feedback(*edges: tuple[str, str, int]) -> Graph:
-    graph = Graph()
-    for name, node in (("a", Scale(factor=1)), ("b", Slope()), ("c", Minus())):
-        graph.add(node, name)
-    for source, target in (("in", "a"), ("a", "b"), ("b", "c"), ("a", "c.sidechain"), ("c", "out")):
-        graph.connect(source, target)
-    for source, target, delay in edges:
-        graph.connect(source, target, delay_ms=delay)
-    return graph
+    return wired({"a": Scale(factor=1), "b": Slope(), "c": Minus()},
+                 ("in", "a"), ("a", "b"), ("b", "c"), ("a", "c.sidechain"), ("c", "out"), *edges)
 
 
 LOOPS = {
@@ -65,12 +60,8 @@ def test_a_block_is_no_longer_than_the_shortest_feedback() -> None:
 
 def test_feedback_counts_from_where_the_paths_are_aligned() -> None:
     """A delay of 10 in a loop of latency 3 comes round after 10: the loop sounds as it was drawn."""
-    graph = Graph()
-    graph.add(Scale(), "a")
-    graph.add(Late(frames=3), "late")
-    for source, target in (("in", "a"), ("a", "late"), ("late", "out")):
-        graph.connect(source, target)
-    graph.connect("late", "a", delay_ms=10)
+    graph = wired({"a": Scale(), "late": Late(frames=3)},
+                  ("in", "a"), ("a", "late"), ("late", "out"), ("late", "a", 10))
     x = np.zeros((1, 40), np.float32)
     x[0, 0] = 1
     for block in (1, 4, 64):
@@ -78,13 +69,8 @@ def test_feedback_counts_from_where_the_paths_are_aligned() -> None:
 
 
 def test_feedback_of_a_loop_that_a_parallel_path_makes_late() -> None:
-    graph = Graph()
-    graph.add(Scale(), "a")
-    graph.add(Scale(), "b")
-    graph.add(Late(frames=5), "late")
-    for source, target in (("in", "a"), ("a", "b"), ("in", "late"), ("late", "b"), ("b", "out")):
-        graph.connect(source, target)
-    graph.connect("b", "a", delay_ms=9)
+    graph = wired({"a": Scale(), "b": Scale(), "late": Late(frames=5)},
+                  ("in", "a"), ("a", "b"), ("in", "late"), ("late", "b"), ("b", "out"), ("b", "a", 9))
     x = whole(1, 40)
     assert np.array_equal(render(graph, x, RATE), run(graph, x, RATE))
 
@@ -92,15 +78,9 @@ def test_feedback_of_a_loop_that_a_parallel_path_makes_late() -> None:
 @pytest.mark.parametrize("first", ["key", "in"])
 def test_feedback_takes_the_channels_of_its_own_port(first: str) -> None:
     """A mono signal at another port, drawn first, says nothing about the port that is fed back to."""
-    graph = Graph()
-    graph.add(Spread(channels=1), "mono")
-    graph.add(Keyed(), "m")
-    graph.connect("in", "mono")
     edges = [("mono", "m.key"), ("in", "m")]
-    for source, target in edges if first == "key" else edges[::-1]:
-        graph.connect(source, target)
-    graph.connect("m", "out")
-    graph.connect("m", "m", delay_ms=4)
+    graph = wired({"mono": Spread(channels=1), "m": Keyed()},
+                  ("in", "mono"), *(edges if first == "key" else edges[::-1]), ("m", "out"), ("m", "m", 4))
     x = whole(2, 16)
     assert np.array_equal(render(graph, x, RATE), run(graph, x, RATE))
 
@@ -116,7 +96,8 @@ KINDS = st.one_of(
 def graphs(draw: st.DrawFn, loops: bool) -> Graph:
     """Any wiring of a few nodes: forward edges with and without delay, several at a port, loops through delays."""
     graph = Graph()
-    nodes = draw(st.lists(KINDS if not loops else KINDS.filter(lambda n: not isinstance(n, Late)), min_size=1, max_size=7))
+    kinds = KINDS.filter(lambda n: not isinstance(n, Late)) if loops else KINDS
+    nodes = draw(st.lists(kinds, min_size=1, max_size=7))
     outputs: list[str] = ["in"]
     names: list[str] = []
     for node in nodes:
@@ -142,7 +123,8 @@ def graphs(draw: st.DrawFn, loops: bool) -> Graph:
 
 @pytest.mark.parametrize("loops", [False, True])
 def test_any_graph_is_what_the_interpreter_says(loops: bool) -> None:
-    @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+    @settings(max_examples=120, deadline=None,
+              suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
     @given(graphs(loops), st.integers(1, 3), st.integers(0, 99), st.lists(st.integers(1, 17), min_size=1, max_size=4))
     def compare(graph: Graph, channels: int, seed: int, cuts: list[int]) -> None:
         x = whole(channels, 24, seed)
@@ -153,12 +135,7 @@ def test_any_graph_is_what_the_interpreter_says(loops: bool) -> None:
             assert np.array_equal(render(graph, x, RATE, block), expected)
         plan = Plan(graph, RATE, channels, 17)
         late = np.concatenate([x, np.zeros((channels, plan.latency), np.float32)], axis=1)
-        pieces, at = [], 0
-        while at < late.shape[1]:       # ragged blocks, one call after the other
-            size = cuts[len(pieces) % len(cuts)]
-            pieces.append(plan.process(late[:, at:at + size]))
-            at += size
-        assert np.array_equal(np.concatenate(pieces, axis=1)[:, plan.latency:], expected)
+        assert np.array_equal(in_pieces(plan, late, cuts)[:, plan.latency:], expected)
         assert plan.trouble == {}
 
     compare()
@@ -167,12 +144,9 @@ def test_any_graph_is_what_the_interpreter_says(loops: bool) -> None:
 # --- latency --------------------------------------------------------------------------------------------------------
 
 def test_parallel_paths_meet() -> None:
-    graph = Graph()
-    for name, node in (("late", Late(frames=7)), ("later", Late(frames=12)), ("m", Minus())):
-        graph.add(node, name)
-    for source, target in (("in", "late"), ("late", "m"), ("in", "m.sidechain"), ("in", "later"), ("later", "out"),
-                           ("m", "out"), ("in", "out")):
-        graph.connect(source, target)
+    graph = wired({"late": Late(frames=7), "later": Late(frames=12), "m": Minus()},
+                  ("in", "late"), ("late", "m"), ("in", "m.sidechain"), ("in", "later"), ("later", "out"), ("m", "out"),
+                  ("in", "out"))
     plan = Plan(graph, RATE, 1)
     assert plan.latency == 12
     x = whole(1, 50)
@@ -182,11 +156,7 @@ def test_parallel_paths_meet() -> None:
 
 
 def test_a_wanted_delay_stays_where_latency_is_compensated() -> None:
-    graph = Graph()
-    graph.add(Late(frames=5), "late")
-    graph.connect("in", "late")
-    graph.connect("late", "out")
-    graph.connect("in", "out", delay_ms=3)
+    graph = wired({"late": Late(frames=5)}, ("in", "late"), ("late", "out"), ("in", "out", 3))
     x = whole(1, 20)
     assert render(graph, x, RATE)[0].tolist() == (x[0] + np.concatenate([np.zeros(3), x[0, :-3]])).tolist()
 
@@ -212,11 +182,8 @@ def test_inputs_of_other_kinds_and_layouts() -> None:
 # --- ports ----------------------------------------------------------------------------------------------------------
 
 def test_outputs_go_where_they_are_sent() -> None:
-    graph = Graph()
-    graph.add(Split(), "s")
-    graph.add(Minus(), "m")
-    for source, target in (("in", "s"), ("s.turned", "m"), ("s.whole", "m.sidechain"), ("m", "out")):
-        graph.connect(source, target)
+    graph = wired({"s": Split(), "m": Minus()},
+                  ("in", "s"), ("s.turned", "m"), ("s.whole", "m.sidechain"), ("m", "out"))
     x = whole(1, 9)
     assert np.array_equal(render(graph, x, RATE), 1 - 3 * x)
 
@@ -247,7 +214,8 @@ def test_edges_that_meet_at_a_port_are_summed(edges: int) -> None:
         graph.connect(f"n{k}", "sum")
         graph.connect(f"n{k}", "out")
     graph.connect("sum", "out")
-    assert np.array_equal(render(graph, np.ones((2, 3)), RATE), np.full((2, 3), 2 * sum(k % 5 - 2 for k in range(edges))))
+    expected = 2 * sum(k % 5 - 2 for k in range(edges))
+    assert np.array_equal(render(graph, np.ones((2, 3)), RATE), np.full((2, 3), expected))
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 8), (8, 1), (3, 16)])
@@ -269,12 +237,8 @@ def test_a_long_chain_needs_no_more_memory_than_a_short_one() -> None:
 
 
 def test_an_input_that_somebody_else_reads_later_is_not_overwritten() -> None:
-    graph = Graph()
-    graph.add(Scale(factor=2), "a")
-    graph.add(Scale(factor=3), "b")
-    graph.add(Weighted(), "sum")
-    for source, target in (("in", "a"), ("a", "b"), ("in", "sum"), ("a", "sum"), ("b", "sum"), ("sum", "out")):
-        graph.connect(source, target)
+    graph = wired({"a": Scale(factor=2), "b": Scale(factor=3), "sum": Weighted()},
+                  ("in", "a"), ("a", "b"), ("in", "sum"), ("a", "sum"), ("b", "sum"), ("sum", "out"))
     assert render(graph, np.ones((1, 1)), RATE)[0, 0] == 1 + 2 * 2 + 3 * 6
 
 
@@ -329,11 +293,8 @@ def test_two_plans_of_one_graph_have_nothing_in_common() -> None:
 
 
 def test_what_is_no_number_is_silenced_counted_and_does_not_spread() -> None:
-    graph = Graph()
-    graph.add(Fragile(), "f")
-    graph.add(Slope(), "behind")
-    for source, target in (("in", "f"), ("f", "behind"), ("in", "behind"), ("behind", "out")):
-        graph.connect(source, target)
+    graph = wired({"f": Fragile(), "behind": Slope()},
+                  ("in", "f"), ("f", "behind"), ("in", "behind"), ("behind", "out"))
     plan = Plan(graph, RATE, 1, 4)
     x = np.ones((1, 16), np.float32)
     x[0, 6] = -1

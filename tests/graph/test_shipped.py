@@ -104,7 +104,8 @@ def test_hifi_changes_nothing() -> None:
     assert np.abs(render(of("hifi"), x, RATE) - x).max() < 1e-6
 
 
-@pytest.mark.parametrize(("name", "least"), [("mobile", 3.0), ("night_mode", 10.0), ("vocal_chain", 4.0), ("podcast", 4.0)])
+@pytest.mark.parametrize(("name", "least"), [
+    ("mobile", 3.0), ("night_mode", 10.0), ("vocal_chain", 4.0), ("podcast", 4.0)])
 def test_dynamics_are_narrowed(name: str, least: float) -> None:
     x = speech(4.0, level_db=-14.0)
     assert 19 < ranges(x) < 21

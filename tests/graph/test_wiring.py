@@ -58,7 +58,8 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "own input": (graph_of({"a": Scale()}, *STRAIGHT, ("a", "a")), "a -> a is a cycle without a delay"),
     "half a cycle": (graph_of({"a": Scale(), "b": Scale(), "c": Scale()}, ("in", "a"), ("a", "b"), ("b", "a"),
                               ("b", "c"), ("c", "a", {"delay_ms": 5}), ("c", "out")), "is a cycle without a delay"),
-    "not fed": (graph_of({"a": Scale()}, ("a", "out")), 'nothing is connected to a: for example graph.connect("in", "a")'),
+    "not fed": (graph_of({"a": Scale()}, ("a", "out")),
+                'nothing is connected to a: for example graph.connect("in", "a")'),
     "only the sidechain": (graph_of({"a": Minus()}, ("in", "a", {"input": "sidechain"}), ("a", "out")),
                            "nothing is connected to a"),
     "no edge to many": (graph_of({"a": Weighted()}, ("a", "out")), "nothing is connected to a"),
@@ -125,7 +126,7 @@ def test_a_node_that_cannot_be_prepared_is_named() -> None:
         def process(x: Any, y: Any, p: Any, s: Any) -> None:
             y[0, 0] = x[0, 0]
 
-    with pytest.raises(ParameterError, match="^mine: Picky works at 8000 Hz only: resample before it$"):
+    with pytest.raises(ParameterError, match=r"^mine: Picky works at 8000 Hz only: resample before it$"):
         Plan(graph_of({"mine": Picky()}, ("in", "mine"), ("mine", "out")), 1000, 2)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import naive_dynamics as naive
 import numpy as np
 import pytest
+from support import in_pieces, wired
 
-from flowaudio.graph.graph import Graph, chain
+from flowaudio.graph.graph import chain
 from flowaudio.graph.plan import Plan, render
 from flowaudio.nodes.channels import ChannelMap
 from flowaudio.nodes.dynamics import Compressor
@@ -62,11 +63,9 @@ def test_unlinked_and_rms() -> None:
 @pytest.mark.parametrize("mono", [False, True])
 def test_a_sidechain_rules(mono: bool) -> None:
     x = programme(2, seed=3)
-    graph = Graph()
-    graph.add(Compressor(threshold_db=-30, knee_db=0, linked=False), "duck")
-    graph.add(ChannelMap(channels=1) if mono else Gain(gain_db=12), "key")
-    for source, target in (("in", "duck"), ("in", "key"), ("key", "duck.sidechain"), ("duck", "out")):
-        graph.connect(source, target)
+    graph = wired({"duck": Compressor(threshold_db=-30, knee_db=0, linked=False),
+                   "key": ChannelMap(channels=1) if mono else Gain(gain_db=12)},
+                  ("in", "duck"), ("in", "key"), ("key", "duck.sidechain"), ("duck", "out"))
     side = x.mean(axis=0, keepdims=True) if mono else x * 10 ** (12 / 20)
     wanted = naive.compress(x, 48_000, -30, 4, 5, 100, side=side, linked=mono)
     assert np.max(np.abs(render(graph, x, 48_000) - wanted)) < 1e-6 * np.max(np.abs(wanted))
@@ -78,7 +77,7 @@ def test_any_cutting(values: dict[str, Any]) -> None:
     x = programme(3, 9000)
     whole = Plan(chain(Compressor(**values)), 48_000, 3, 8192).process(x)
     for lengths in ([1], [7, 256, 3], [1000, 13]):
-        pieces = naive.in_pieces(Plan(chain(Compressor(**values)), 48_000, 3, 8192), x, lengths)
+        pieces = in_pieces(Plan(chain(Compressor(**values)), 48_000, 3, 8192), x, lengths)
         np.testing.assert_array_equal(whole, pieces)
 
 

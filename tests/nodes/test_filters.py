@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive_filters import noise
 
 from flowaudio.core.params import parameters
 from flowaudio.graph.graph import chain
@@ -16,11 +17,6 @@ ROUNDING = 2.0**-24
 """Rounding to float32, as a part of the value."""
 
 KINDS = parameters(Biquad)["kind"].choices
-
-
-def noise(channels, frames, seed=0):
-    rng = np.random.default_rng(seed)
-    return (rng.standard_normal((channels, frames)) * 0.1).astype(np.float32)
 
 
 def assert_exact(y, want, slack=1.0):

@@ -6,6 +6,7 @@ import naive_dynamics as naive
 import numpy as np
 import pytest
 import scipy.signal as sps
+from support import in_pieces
 
 from flowaudio.core.node import Format
 from flowaudio.graph.graph import chain
@@ -128,7 +129,7 @@ def test_any_cutting(lookahead_ms: float) -> None:
     node = Limiter(lookahead_ms=lookahead_ms)
     whole = Plan(chain(node), 48_000, 2, 8192).process(x)
     for lengths in ([1], [7, 256, 3], [1000, 13], [31, 33]):
-        np.testing.assert_array_equal(whole, naive.in_pieces(Plan(chain(node), 48_000, 2, 8192), x, lengths))
+        np.testing.assert_array_equal(whole, in_pieces(Plan(chain(node), 48_000, 2, 8192), x, lengths))
 
 
 def test_tells_its_reduction() -> None:

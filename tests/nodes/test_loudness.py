@@ -10,6 +10,7 @@ from typing import Any
 import naive_dynamics as naive
 import numpy as np
 import pytest
+from support import in_pieces
 
 from flowaudio.graph.graph import chain
 from flowaudio.graph.plan import Plan
@@ -155,6 +156,6 @@ def test_any_cutting(rate: int) -> None:
     whole.process(x)
     for lengths in ([1, 7], [7, 256, 3], [1000, 13]):
         pieces.reset()
-        naive.in_pieces(pieces, x, lengths)
+        in_pieces(pieces, x, lengths)
         for name, value in whole.read("loudness_meter").items():
             np.testing.assert_array_equal(value, pieces.read("loudness_meter")[name], err_msg=name)

@@ -5,6 +5,7 @@ from typing import Any
 import naive_dynamics as naive
 import numpy as np
 import pytest
+from support import in_pieces
 
 from flowaudio.graph.graph import chain
 from flowaudio.graph.plan import Plan
@@ -64,6 +65,6 @@ def test_any_cutting(rate: int, window_ms: float) -> None:
     wanted = whole.process(x)
     for lengths in ([1, 7], [7, 256, 3], [1000, 13]):
         pieces.reset()
-        np.testing.assert_array_equal(wanted, naive.in_pieces(pieces, x, lengths))
+        np.testing.assert_array_equal(wanted, in_pieces(pieces, x, lengths))
         for name, value in whole.read("normalizer").items():
             np.testing.assert_array_equal(value, pieces.read("normalizer")[name], err_msg=name)

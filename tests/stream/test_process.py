@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from io_tools import read as decoded
 from need import need
 
 import flowaudio as fa
@@ -40,11 +41,6 @@ def write(path: Path, x: np.ndarray, rate: int = RATE, codec: Codec | None = Non
     with fa.Encoder(path, codec or fa.WAV(bit_depth=16), rate, x.shape[0], **more) as encoder:  # type: ignore[arg-type]
         encoder.write(x)
     return path
-
-
-def decoded(path: Path) -> np.ndarray:
-    with fa.Decoder(path) as decoder:
-        return np.concatenate([np.zeros((decoder.channels, 0), np.float32), *decoder.blocks()], axis=1)
 
 
 @pytest.mark.parametrize("material", [talk, band])
