@@ -30,7 +30,7 @@ def environment() -> bytes:
     """Digest of everything that all kernels share: our compiler, numba, LLVM, Python, the processor."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    ours = (here / "codegen.py", here / "compiler.py", here / "codegen.py", here / "entry.py", here / "native.py")
+    ours = (here / "codegen.py", here / "compiler.py", here / "entry.py", here / "native.py")
     for path in (*ours, *sorted((here / "lowering").glob("*.py"))):
         digest.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
