@@ -79,7 +79,7 @@ ONLY = {
     "av": lambda name: name.startswith("flowaudio.io."),
     "sounddevice": lambda name: name == "flowaudio.io.soundcard",
     "soxr": lambda name: name.startswith("flowaudio.io."),
-    "numba": lambda name: name in ("flowaudio.core.codegen", "flowaudio.core.compiler") or name.startswith("flowaudio.core.lowering"),
+    "numba": lambda name: name.removeprefix("flowaudio.core.").split(".")[0] in ("codegen", "compiler", "lowering"),
     "networkx": lambda name: layer_of(name) in ("graph", "cli", "notebook", "testing"),
     "tomllib": lambda name: name == "flowaudio.graph.encoding",
     "msgpack": lambda name: name == "flowaudio.graph.encoding",

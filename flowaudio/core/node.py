@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform, overload
 
 from flowaudio.core import params
@@ -117,15 +118,21 @@ def _output_channels(self: Any, format: Format) -> int:
 
 
 compose: Callable[[Any, Any], Any] | None = None
-"""How ``a >> b`` becomes a graph; set by the layer that has graphs."""
+"""How ``a >> b`` becomes a graph; set by the module that has graphs."""
+
+GRAPHS = "flowaudio.graph.graph"
+"""That module, by name: it is loaded when somebody first writes ``>>``, and this layer knows no more of it."""
 
 
 def _rshift(self: Any, other: Any) -> Any:
-    return compose(self, other) if compose is not None else NotImplemented
+    if compose is None:
+        import_module(GRAPHS)
+    assert compose is not None
+    return compose(self, other)
 
 
 def _rrshift(self: Any, other: Any) -> Any:
-    return compose(other, self) if compose is not None else NotImplemented
+    return _rshift(other, self)
 
 
 def is_node(value: object) -> bool:
