@@ -137,8 +137,8 @@ class _Scheduler:
         expected = signals[0].channels
         for edge, signal in zip(edges, signals, strict=True):
             if signal.channels != expected:
-                raise GraphError(f"{edge} brings {signal.channels} channels and {edges[0]} brings {expected} to the same "
-                                 f"input: put a ChannelMap(channels={expected}) behind {edge.source}")
+                raise GraphError(f"{edge} brings {signal.channels} channels and {edges[0]} brings {expected} to the "
+                                 f"same input: put a ChannelMap(channels={expected}) behind {edge.source}")
         format = Format(self.rate, signals[0].channels, self.block, tuple(s.channels for s in signals))
         return self._op(f"sum at {name}", Sum(), format, [signals], latency).outputs[0]
 

@@ -1,7 +1,6 @@
 """Reads any directed networkx graph as nodes and edges, and names whatever is wrong with it."""
 
 import graphlib
-import math
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import networkx as nx
 
 from flowaudio.core.errors import GraphError
 from flowaudio.core.node import declaration, is_node, no_node
+from flowaudio.core.units import ms_to_frames
 from flowaudio.graph.graph import IN, OUT
 
 __all__ = ["Edge", "Wiring", "delay_frames", "read"]
@@ -170,7 +170,7 @@ def _check_connected(nodes: dict[str, Any], edges: list[Edge], wanted: set[str])
 
 def delay_frames(edge: Edge, rate: int) -> int:
     """The delay of an edge in whole frames; at least one where it closes a cycle."""
-    frames = math.floor(edge.delay_ms * rate / 1000 + 0.5)
+    frames = ms_to_frames(edge.delay_ms, rate)
     return max(frames, 1) if edge.feedback else frames
 
 

@@ -9,6 +9,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import flag, param
 from flowaudio.core.simd import fma, load, load_part, splat, store, store_part
+from flowaudio.core.units import ms_to_frames
 
 __all__ = ["Delay"]
 
@@ -121,7 +122,7 @@ class Delay:
     ping_pong: bool = flag("let echoes wander from channel to channel", default=False)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
-        frames = max(math.floor(self.time_ms * format.rate / 1000.0 + 0.5), 1)
+        frames = max(ms_to_frames(self.time_ms, format.rate), 1)
         keep = math.exp(-2.0 * math.pi * self.high_cut_hz / format.rate) if self.high_cut_hz < ALL_HZ else 0.0
         params = Params(self.feedback, self.dry, self.wet, keep, 1.0 - keep, self.ping_pong, 1.0 / format.channels)
         return params, State(np.zeros((format.channels, frames), np.float32), np.zeros(1, np.int64),

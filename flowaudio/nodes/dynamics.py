@@ -10,6 +10,7 @@ from flowaudio.core.node import Format, Port, node
 from flowaudio.core.params import choice, flag, param
 from flowaudio.core.simd import as_float, as_int, fma, load, load_part, splat, store, store_part, vabs, vmax, vmin
 from flowaudio.core.simdmath import exp2_bounded, log2_normal
+from flowaudio.core.units import smoothing
 
 __all__ = ["Compressor"]
 
@@ -81,7 +82,7 @@ class Compressor:
         sidechain = format.inputs[1] if len(format.inputs) > 1 else format.channels
         linked = self.linked or sidechain != format.channels
         rms = self.detector == "rms"
-        keep = np.array([_keep(ms, format.rate) for ms in (self.attack_ms, self.release_ms, self.rms_ms)])
+        keep = np.array([smoothing(ms, format.rate) for ms in (self.attack_ms, self.release_ms, self.rms_ms)])
         knee = self.knee_db / DB
         gains = 1 if linked else format.channels
         params = Params(self.threshold_db / DB, 1 - 1 / self.ratio, knee / 2, 0.5 / knee if knee else 0.0,
@@ -105,11 +106,6 @@ class Compressor:
                     detect(side, c, c + 1, start, count, p, s)
                     reduce(c, count, p, s)
                     apply(x[c], y[c], start, count, p.makeup, s.scratch)
-
-
-def _keep(time_ms: float, rate: int) -> float:
-    """What a one-pole keeps of its value from one sample to the next."""
-    return math.exp(-1000 / (time_ms * rate)) if time_ms else 0.0
 
 
 @kernel

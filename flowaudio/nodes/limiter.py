@@ -10,6 +10,7 @@ from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
 from flowaudio.core.simd import as_float, as_int, fma, load, load_part, select, splat, store, store_part, vmax, vmin
 from flowaudio.core.simdmath import exp2_bounded, log2_normal
+from flowaudio.core.units import db_to_gain, ms_to_frames, smoothing
 from flowaudio.nodes import _truepeak
 from flowaudio.nodes._truepeak import CHUNK, DELAY, advance, oversample, peak, shift, take, uncertainty
 
@@ -86,9 +87,9 @@ class Limiter:
         first = span // 2 + 1
         second = span + 1 - first
         window = ahead + HOLD + 2
-        ceiling = _below(10 ** (self.ceiling_dbtp / 20))
+        ceiling = _below(db_to_gain(self.ceiling_dbtp))
         slow_ms = max(self.release_ms, min(8 * self.release_ms, 1000.0))
-        keep = [math.exp(-1000 / (ms * format.rate)) for ms in (self.release_ms, slow_ms)]
+        keep = [smoothing(ms, format.rate) for ms in (self.release_ms, slow_ms)]
         params = Params(ceiling, 1 / ceiling, np.array([*keep, 1 / (first * second * UNIT)]), window, first, second,
                         _truepeak.coefficients())
         needs = window - 1 + CHUNK + ROOM
@@ -100,7 +101,7 @@ class Limiter:
         return params, state
 
     def _ahead(self, format: Format) -> int:
-        return max(SHORTEST, round(self.lookahead_ms * format.rate / 1000))
+        return max(SHORTEST, ms_to_frames(self.lookahead_ms, format.rate))
 
     def latency(self, format: Format) -> int:
         """The lookahead and what the interpolators need."""

@@ -12,6 +12,7 @@ from flowaudio.core.memory import port
 from flowaudio.core.node import Format, Port, node
 from flowaudio.core.params import choice, flag, param
 from flowaudio.core.simd import fma, load, load_part, splat, store, store_part
+from flowaudio.core.units import db_to_gain
 
 __all__ = ["Gain", "Mix", "Pan", "apply_matrix"]
 
@@ -23,7 +24,7 @@ ZERO = np.float32(0.0)
 
 def _linear(db: float) -> float:
     """A gain in dB as a factor; exactly 0 at SILENCE_DB."""
-    return 0.0 if db <= SILENCE_DB else 10.0 ** (db / 20.0)
+    return 0.0 if db <= SILENCE_DB else db_to_gain(db)
 
 
 class GainParams(NamedTuple):

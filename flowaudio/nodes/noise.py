@@ -9,6 +9,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import choice, integer, param
 from flowaudio.core.simd import fma, lane, load, shuffle, splat, store, store_part, to_float
+from flowaudio.core.units import db_to_gain
 
 __all__ = ["Noise"]
 
@@ -105,7 +106,7 @@ class Noise:
     def prepare(self, format: Format) -> tuple[Params, State]:
         digest = hashlib.shake_128(f"noise {self.seed}".encode()).digest(8 * self.channels)
         keys = np.frombuffer(digest, "<i4").reshape(-1, 2).astype(np.int32)
-        gain = 3.0**0.5 * 10.0 ** (self.level_dbfs / 20.0)
+        gain = 3.0**0.5 * db_to_gain(self.level_dbfs)
         params = Params(gain, self.color == "pink", keys, np.arange(8, dtype=np.int32),
                         np.array(PINK_POLES, np.float32), np.array(PINK_GAINS, np.float32), PINK_DIRECT)
         return params, State(np.zeros(1, np.int64), np.zeros((self.channels, 8), np.float32))

@@ -9,6 +9,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
 from flowaudio.core.simd import fma, hsum, lanes, load, load_part, splat, store, store_part
+from flowaudio.core.units import db_to_power
 from flowaudio.nodes import _kweighting
 from flowaudio.nodes._kweighting import CHUNK, HOPS_PER_SECOND, energy, hop_end, loudness_of, weigh
 
@@ -16,7 +17,7 @@ __all__ = ["Normalizer"]
 
 OFFSET = _kweighting.OFFSET
 BLOCK = 40                              # hops in 400 ms
-PAUSE = 10 ** (-15 / 10)                # as a power: under the window by this much, it is a pause
+PAUSE = db_to_power(-15)               # as a power: under the window by this much, it is a pause
 RAMP = tuple(np.float32(n) for n in range(1, 9))
 
 
@@ -102,7 +103,7 @@ class Normalizer:
 
 
 def _power(lufs: float) -> float:
-    return float(10 ** ((lufs - OFFSET) / 10))
+    return db_to_power(lufs - OFFSET)
 
 
 @kernel

@@ -9,6 +9,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
 from flowaudio.core.simd import fma, load, load_part, splat, store, store_part
+from flowaudio.core.units import ms_to_frames
 from flowaudio.nodes._rings import allpass_run, comb_rest, comb_run, roll, unroll
 
 __all__ = ["Reverb"]
@@ -201,7 +202,7 @@ class Reverb:
         lengths, starts, size = _rings(channels, rate)
         keep = (0.4 * self.damping) ** (TUNED_AT / rate)
         feedback = 0.7 + 0.28 * self.room_size
-        predelay = round(self.predelay_ms * rate / 1000)
+        predelay = ms_to_frames(self.predelay_ms, rate)
         params = Params(LEVEL / channels, keep, feedback * (1.0 - keep), self.dry, self.wet * self.width,
                         self.wet * (1.0 - self.width) / channels, predelay, lengths, starts)
         state = State(np.zeros(size, np.float32), np.zeros((channels, RINGS), np.int64),

@@ -10,6 +10,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import choice, flag, integer, param
 from flowaudio.core.simd import fma
+from flowaudio.core.units import db_to_gain
 
 __all__ = ["Sine", "Sweep"]
 
@@ -74,7 +75,7 @@ class Sine:
     def prepare(self, format: Format) -> tuple[SineParams, SineState]:
         turns = min(Fraction(self.frequency_hz) / format.rate, Fraction(HIGHEST))
         phase = round(Fraction(self.phase_deg) / 360 * 2**64) % 2**64
-        params = SineParams(round(turns * 2**64), 10.0 ** (self.level_dbfs / 20.0))
+        params = SineParams(round(turns * 2**64), db_to_gain(self.level_dbfs))
         return params, SineState(np.array([phase], np.uint64).view(np.int64))
 
     def output_channels(self, format: Format) -> int:
@@ -165,7 +166,7 @@ class Sweep:
         coarse = np.exp(rise * PIECE * np.arange(1 if linear else -(-length // PIECE)))
         fine = np.exp(rise * np.arange(1 if linear else PIECE))
         scale = np.array([0.0 if linear else first / rise, first, 0.5 * (last - first) / length])
-        level = 10.0 ** (self.level_dbfs / 20.0)
+        level = db_to_gain(self.level_dbfs)
         return (SweepParams(length, self.repeat, linear, level, scale, coarse, fine),
                 SweepState(np.zeros(1, np.int64)))
 

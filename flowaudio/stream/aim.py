@@ -1,6 +1,7 @@
 """Where a master has to aim, so that what a listener decodes is where it should be.
 
-A lossy codec takes a little of the loudness (the top of the spectrum) and adds to the peaks. A short rehearsal shows how much, before minutes of encoding go wrong.
+A lossy codec takes a little of the loudness (the top of the spectrum) and adds to the peaks. A short rehearsal shows
+how much, before minutes of encoding go wrong.
 """
 
 import io

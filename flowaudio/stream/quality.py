@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flowaudio.core.errors import ParameterError
+from flowaudio.core.units import db_to_gain, gain_to_db
 
 __all__ = ["AudioQualityMetrics", "QualityAnalyzer"]
 
@@ -50,7 +51,7 @@ class QualityAnalyzer:
             raise ParameterError("QualityAnalyzer needs sample_rate of at least 1000 Hz and fft_size of at least 16 "
                                  f"(got {sample_rate}, {fft_size})")
         self.sample_rate, self.fft_size = sample_rate, fft_size
-        self._silence, self._clip = 10 ** (silence_dbfs / 20), 10 ** (clip_dbfs / 20)
+        self._silence, self._clip = db_to_gain(silence_dbfs), db_to_gain(clip_dbfs)
         self._window = np.hanning(fft_size + 1)[:-1]
         self._hz = np.fft.rfftfreq(fft_size, 1 / sample_rate)
 
@@ -97,4 +98,4 @@ class QualityAnalyzer:
 
 
 def _ratio_db(a: float, b: float) -> float:
-    return float(20 * np.log10(max(a, FLOOR) / max(b, FLOOR)))
+    return gain_to_db(max(a, FLOOR) / max(b, FLOOR))
