@@ -41,6 +41,8 @@ class Stage:
         self.name = name
         self.rings = rings
         self.error: BaseException | None = None
+        # What to wait for. Not the thread: a join that Ctrl-C interrupts takes a thread that runs for one that has ended.
+        self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"flowaudio-{name}", daemon=True)
         self._work = work
 
@@ -52,6 +54,8 @@ class Stage:
                 self.error = error
             for ring in self.rings:
                 ring.cancel()
+        finally:
+            self.ended.set()
 
 
 def run_stages(stages: Sequence[Stage], tick: Callable[[], None] | None = None) -> None:
@@ -60,19 +64,20 @@ def run_stages(stages: Sequence[Stage], tick: Callable[[], None] | None = None) 
     :raises BaseException: the first error of a stage, when all have stopped; or KeyboardInterrupt.
     """
     rings = [ring for stage in stages for ring in stage.rings]
-    for stage in stages:
-        stage.thread.start()
     try:
         for stage in stages:
-            while stage.thread.is_alive():
-                stage.thread.join(TICK_S)
+            stage.thread.start()
+        for stage in stages:
+            while not stage.ended.is_set():
+                stage.ended.wait(TICK_S)
                 if tick is not None:
                     tick()
     except BaseException:
         for ring in rings:
             ring.cancel()
         for stage in stages:
-            stage.thread.join()
+            if stage.thread.ident is not None:  # it was started
+                stage.ended.wait()
         raise
     for stage in stages:
         if stage.error is not None:

@@ -24,7 +24,9 @@ def endless(tmp_path: Path) -> Path:
 
 def stopped(command: list[str], environment: dict[str, str], folder: Path, number: int) -> tuple[int, str]:
     """Start, send a signal when the output is being written, and wait for the end."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    # Whoever runs the tests in the background made them, and their children, deaf to Ctrl-C.
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         deadline = time.monotonic() + 240
         while not _growing(folder) and process.poll() is None and time.monotonic() < deadline:

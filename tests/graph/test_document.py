@@ -123,7 +123,7 @@ def test_a_document_as_people_write_it() -> None:
         ''', "toml", known=ALL)
     x = np.array([[1.0, 2, 3]])
     late = np.array([[0, 0, 1.0]])
-    turned = 1 - x
+    turned = -x
     assert edges_of(graph)[-1] == ("sum", [("a", {}), ("a", {"output": "turned"}), ("a", {"output": "whole"}),
                                            ("in", {"delay_ms": 2}), ("m", {})])
     assert np.array_equal(render(graph, x, 1000), x + 2 * turned + 3 * x + 4 * late + 5 * (x - 2 * turned))

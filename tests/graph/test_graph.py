@@ -92,14 +92,14 @@ def test_joining_parallel_paths_with_ports_and_delays() -> None:
     front, back = Graph(), Graph()
     front.add(Split(), "s")
     front.connect("in", "s")
-    front.connect("s.turned", "out.in", delay_ms=2)     # 1 - x, two frames late
+    front.connect("s.turned", "out.in", delay_ms=2)     # -x, two frames late
     front.connect("in", "out")                          # a dry path
     back.add(Minus(), "m")
     back.connect("in", "m")
     back.connect("in.out", "m.sidechain", delay_ms=1)
     back.connect("m", "out")
     x = np.array([[1.0, 2, 3, 4]])
-    middle = x + np.array([[0, 0, 0, -1]])
+    middle = x - np.array([[0, 0, 1, 2]])
     expected = middle - 2 * np.array([[0, *middle[0, :-1]]])
     assert render(front >> back, x, 1000).tolist() == expected.tolist()
 

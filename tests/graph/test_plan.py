@@ -185,7 +185,7 @@ def test_outputs_go_where_they_are_sent() -> None:
     graph = wired({"s": Split(), "m": Minus()},
                   ("in", "s"), ("s.turned", "m"), ("s.whole", "m.sidechain"), ("m", "out"))
     x = whole(1, 9)
-    assert np.array_equal(render(graph, x, RATE), 1 - 3 * x)
+    assert np.array_equal(render(graph, x, RATE), -3 * x)
 
 
 def test_a_sidechain_takes_the_input_where_nothing_is_connected() -> None:
