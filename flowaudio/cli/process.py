@@ -115,7 +115,7 @@ def _peak(report: Report) -> str:
 def _mode(report: Report) -> str:
     if report.mode == "as is":
         return "as is: one pass, loudness untouched"
-    return f"{report.mode}: measured, then one static gain and a limiter (read {report.passes} times)"
+    return f"measured, then one static gain and a limiter (read {report.passes} times)"
 
 
 def warnings(report: Report) -> list[str]:
@@ -124,7 +124,8 @@ def warnings(report: Report) -> list[str]:
     if report.damage:
         said.append(report.damage)
     if report.target_lufs is not None and report.integrated_lufs is None:
-        said.append(f"{report.output.name} is silent, so it has no loudness to bring to {report.target_lufs:g} LUFS")
+        why = "is silent" if report.true_peak_dbtp is None else "is shorter than 0.4 s or softer than -70 LUFS"
+        said.append(f"{report.output.name} {why}, so it has no loudness to bring to {report.target_lufs:g} LUFS")
     elif not report.reached:
         said.append(f"{report.output.name} has {decibels(report.integrated_lufs, 'LUFS')} and "
                     f"{decibels(report.true_peak_dbtp, 'dBTP')} instead of {report.target_lufs:g} LUFS within 0.5 and "
@@ -132,6 +133,6 @@ def warnings(report: Report) -> list[str]:
     if report.clipped_samples:
         said.append(f"{report.clipped_samples} samples were clipped at full scale; "
                     "turn the graph's output down or put a Limiter at its end")
-    said += [f"the node {name} failed and was silent for {count} block{'s' * (count != 1)}"
+    said += [f"the node {name} failed or got what is no number, and was silent for {count} block{'s' * (count != 1)}"
              for name, count in report.trouble.items()]
     return said

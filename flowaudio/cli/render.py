@@ -212,4 +212,4 @@ def _tell(args: Any, plan: Plan, made: Rendered, encoder: Encoder | None, damage
         warn(f"{clipped} samples were clipped at full scale; turn the graph's output down, put a Limiter at its end, "
              "or write float samples with --bit-depth 32")
     for name, count in made.trouble.items():
-        warn(f"the node {name} failed and was silent for {count} block{'s' * (count != 1)}")
+        warn(f"the node {name} failed or got what is no number, and was silent for {count} block{'s' * (count != 1)}")

@@ -4,7 +4,8 @@ Imported only when something must be compiled; everything that imports numba at 
 `lowering`.
 """
 
-import inspect
+import linecache
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -61,21 +62,43 @@ def _flags() -> Any:
     return flags
 
 
+ALLOCATES = "it would allocate memory on the audio path: prepare() allocates, and the kernel loops and uses it"
+
+_ALLOCATING = re.compile(r"NRT required|_ol_array_allocate|built-in function (zeros|empty|ones|full|array)|"
+                         r"Only accept returning of array")
+_PLACES = re.compile(r'File "([^"]+)", line (\d+)| (\S+\.py|<stdin>|<ipython[^>]*>) \((\d+)\)$', re.MULTILINE)
+
+
 def _explain(error: Exception, function: Callable[..., Any]) -> str:
-    """The first line that says something, and the place in the author's own file."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The first line that says something, and the place and text of the line in the author's own file."""
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     skip = ("Failed in nopython mode", "During:", "- Resolution failure", "There are", "Overload", "with argument")
     reason = next((line for line in lines if not line.startswith(skip)), "numba cannot compile it")
-    if reason == "NRT required but not enabled":
-        reason = "it would allocate memory on the audio path: prepare() allocates, and the kernel uses it"
-    places = [line.rstrip(":") for line in lines if line.startswith("File \"") and "generated" not in line]
-    for file, number in re.findall(r" (\S+\.py) \((\d+)\)$", "\n".join(lines), re.MULTILINE):
-        places.append(f'File "{file}", line {number}')
+    file, number = _place(error, text, function)
+    source = linecache.getline(file, number).strip()
+    if source.startswith(("raise", "try:", "except", "assert")):
+        reason = "a kernel cannot raise or catch: nobody hears it on the audio path; check values in prepare()"
+    elif source.startswith("print("):
+        reason = "a kernel cannot print: keep a value in the state and name it in measures= to read it"
+    elif _ALLOCATING.search(text):
+        reason = ALLOCATES
+    elif reason.endswith("found for signature:"):
+        reason += next((f" {line[4:]}" for line in lines if line.startswith(">>> ")), "")
+    shown = f": {source}" if source else ""
+    return f'{reason} (File "{file}", line {number}{shown})'
+
+
+def _place(error: Exception, text: str, function: Callable[..., Any]) -> tuple[str, int]:
+    """The innermost place that is neither numba's nor ours."""
+    found = [(m[0] or m[2], int(m[1] or m[3])) for m in _PLACES.findall(text)]
     loc = getattr(error, "loc", None)
-    if not places and loc is not None:
-        places.append(f'File "{loc.filename}", line {loc.line}')
-    where = places[-1] if places else f'File "{inspect.getfile(function)}"'
-    return f"{reason} ({where})"
+    if loc is not None:
+        found.insert(0, (loc.filename, loc.line))
+    theirs = [(file, line) for file, line in found
+              if "<generated" not in file and "/numba/" not in file and "/flowaudio/core/" not in file]
+    author = getattr(function, "written_by", function).__code__
+    return theirs[-1] if theirs else (author.co_filename, author.co_firstlineno)
 
 
 @global_compiler_lock
@@ -108,7 +131,8 @@ def _compiled(symbol: str, function: Callable[..., Any], arguments: int, author:
     try:
         result = compiler.compile_extra(typing, target, function, signature, types.int64, _flags(), {})
     except Exception as error:          # numba has errors of its own, and lets some of others through
-        raise KernelError(f"{author}: {_explain(error, function)}") from error
+        cause = error if os.environ.get("FLOWAUDIO_DEBUG") else None  # numba's own traceback hides the sentence
+        raise KernelError(f"{author}: {_explain(error, function)}") from cause
     return _standalone(symbol, result, target, arguments)
 
 
@@ -133,6 +157,7 @@ def make_entry(kernel: Kernel, shape: Shape) -> Callable[[int, int], int]:
     source = f"def entry(table, frames):\n    kernel({', '.join(arguments)})\n    return 0\n"
     exec(compile(source, f"<generated entry of {kernel.function.__qualname__}>", "exec"), scope)
     made: Callable[[int, int], int] = scope["entry"]
+    made.written_by = kernel.function  # type: ignore[attr-defined]  # whom to blame in an error
     return made
 
 

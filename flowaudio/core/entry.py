@@ -51,7 +51,8 @@ def fields_of(owner: str, values: Any, state: bool) -> tuple[Fields, list[Any]]:
         return NOTHING, []
     names = getattr(values, "_fields", None)
     if names is None:
-        raise GraphError(f"{owner}.prepare must return two NamedTuples or None (got {type(values).__name__})")
+        role = "state" if state else "parameters"
+        raise GraphError(f"{owner}.prepare: the {role} must be a NamedTuple or None (got {type(values).__name__})")
     kinds: list[tuple[str, str, int]] = []
     made: list[Any] = []
     for name, value in zip(names, values, strict=True):

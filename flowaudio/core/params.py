@@ -8,6 +8,7 @@ does not need it.
 """
 
 import dataclasses
+import inspect
 import math
 import numbers
 import reprlib
@@ -151,6 +152,8 @@ def record(cls: type[T]) -> type[T]:
         unit = known.unit or next((u for s, u in _UNITS.items() if field.name.endswith(s)), "")
         table[field.name] = dataclasses.replace(known, unit=unit)
     made.__params__ = table  # type: ignore[attr-defined]  # read back by parameters()
+    made.__signature__ = inspect.Signature([  # type: ignore[attr-defined]  # what help() and completion show
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=each.default) for name, each in table.items()])
     made.__init__ = _checked(made.__init__, cls.__name__, table)  # type: ignore[method-assign]  # wraps it
     return made
 

@@ -50,6 +50,9 @@ class Graph(nx.MultiDiGraph):  # type: ignore[misc]  # networkx has no types
 
     def connect(self, source: str, target: str, *, delay_ms: float = 0.0) -> None:
         """Join an output to an input: ``"eq"``, or ``"duck.sidechain"`` to name a port."""
+        for name in (source, target):
+            if not isinstance(name, str):
+                raise GraphError(f"connect takes the names of nodes (got {name!r}): add() returns the name")
         start, _, output = source.partition(".")
         end, _, input_ = target.partition(".")
         for name in (start, end):

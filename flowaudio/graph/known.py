@@ -105,7 +105,8 @@ def close_to(name: str, names: Iterable[str]) -> str:
 
 
 def _unknown(name: str, names: Iterable[str]) -> str:
-    return f"there is no node type {shown(name)}; {close_to(name, names)}"
+    return (f"there is no node type {shown(name)}; {close_to(name, names)} (classes of your own: pass known=, "
+            "or offer them by the entry-point group flowaudio.nodes)")
 
 
 def _table(known: Mapping[str, type] | Iterable[type]) -> dict[str, type]:

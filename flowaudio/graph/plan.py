@@ -1,5 +1,6 @@
 """`Plan`: a graph ready to run at one rate and channel count. `render`: a whole array through a graph."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,16 @@ class Plan:
         return y
 
     def process_into(self, x: Array, y: Array, block: int | None = None) -> None:
-        """As `process`, into an array that is there already."""
+        """As `process`, into an array that is there already: float32, each channel contiguous.
+
+        :raises ParameterError: an array that is anything else; nothing is written then.
+        """
+        _check_rows("x", x, self.channels, x.shape[-1])
+        _check_rows("y", y, self.output_channels, x.shape[-1])
+        if not y.flags.writeable:
+            raise ParameterError("y must be an array that can be written to")
+        if block is not None:
+            _check("block", block, 1, 1 << 20)
         walk.process(self.header, image.address(x), x.strides[0] // 4, image.address(y), y.strides[0] // 4,
                      x.shape[1], block or self.block)
 
@@ -90,6 +100,15 @@ class Plan:
 def _check(name: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
         raise ParameterError(f"{name} must be a whole number between {low} and {high} (got {value!r})")
+
+
+def _check_rows(name: str, array: Any, channels: int, frames: int) -> None:
+    """The compiled code goes by addresses: what is no float32 [channels, frames] would be garbage, or a crash."""
+    fits = (isinstance(array, np.ndarray) and array.dtype == np.float32 and array.shape == (channels, frames)
+            and (array.strides[1] == 4 or frames <= 1) and array.strides[0] >= 0)
+    if not fits:
+        got = f"{array.dtype} {list(array.shape)}, strides {array.strides}" if isinstance(array, np.ndarray) else array
+        raise ParameterError(f"{name} must be float32 [{channels}, {frames}] with contiguous channels (got {got})")
 
 
 def _signal(x: Any, channels: int | None = None) -> Array:
@@ -117,6 +136,7 @@ def render(graph: Any, x: Any = None, rate: int = 48_000, block: int = 256, *, f
     :param rate: samples a second.
     :param block: frames in one call of a kernel; the sound does not depend on it.
     :param frames: how many to make when `x` is None.
+        A node that fails, or puts out a NaN, is silent for the block and begins anew; a RuntimeWarning says so.
     :returns: float32 ``[channels, frames]``, as long as the input and aligned with it: latency is compensated.
     :raises GraphError: what is wrong with the graph. ParameterError: what is wrong with a value.
     """
@@ -130,4 +150,8 @@ def render(graph: Any, x: Any = None, rate: int = 48_000, block: int = 256, *, f
     length = x.shape[1]
     if plan.latency:
         x = np.concatenate([x, np.zeros((x.shape[0], plan.latency), np.float32)], axis=1)
-    return plan.process(x)[:, plan.latency:plan.latency + length]
+    y = plan.process(x)[:, plan.latency:plan.latency + length]
+    for name, count in plan.trouble.items():
+        warnings.warn(f"{name} failed or put out what is no number, and was silent for {count} blocks of {plan.block} "
+                      "frames", RuntimeWarning, stacklevel=2)
+    return y

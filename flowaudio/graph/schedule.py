@@ -90,7 +90,11 @@ class _Scheduler:
 
     def _op(self, name: str, node: Any, format: Format, inputs: list[list[Buffer]], latency: int) -> Op:
         try:
-            params, state = node.prepare(format)
+            made = node.prepare(format)
+            if not isinstance(made, tuple) or len(made) != 2 or hasattr(made, "_fields"):
+                raise GraphError(f"{name}: {type(node).__name__}.prepare must return two things, "
+                                 f"(Params(…), State(…)), either of them None (got {made!r:.80})")
+            params, state = made
             behind, channels = node.latency(format), node.output_channels(format)
         except ParameterError as error:
             raise ParameterError(f"{name}: {error}") from error

@@ -9,7 +9,7 @@ import networkx as nx
 from flowaudio.core.errors import GraphError
 from flowaudio.core.node import declaration, is_node, no_node
 from flowaudio.core.units import ms_to_frames
-from flowaudio.graph.graph import IN, OUT
+from flowaudio.graph.graph import IN, OUT, Graph
 
 __all__ = ["Edge", "Wiring", "delay_frames", "read"]
 
@@ -44,8 +44,11 @@ def read(graph: Any) -> Wiring:
     Nodes that neither lead to ``out`` nor measure anything are left out. Raises GraphError, in one sentence that names
     node, port and cure.
     """
+    if is_node(graph):
+        graph = Graph.chain(graph)
     if not isinstance(graph, nx.DiGraph):
-        raise GraphError(f"a graph must be a directed networkx graph (got {type(graph).__name__})")
+        raise GraphError(f"a graph must be a directed networkx graph (got {type(graph).__name__}); "
+                         "for nodes in a line write fa.chain(first, second)")
     nodes = {_name(vertex): _node(vertex, data) for vertex, data in graph.nodes(data=True) if vertex not in (IN, OUT)}
     # As they arrive: edges that meet at a port keep the order in which they were drawn.
     edges = [_edge(nodes, _name(u), _name(v), data, k) for k, (u, v, data) in enumerate(graph.in_edges(data=True))]

@@ -41,10 +41,17 @@ class Stage:
         self.name = name
         self.rings = rings
         self.error: BaseException | None = None
-        # What to wait for. Not the thread: a join that Ctrl-C interrupts takes a thread that runs for one that has ended.
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"flowaudio-{name}", daemon=True)
         self._work = work
+
+    def wait(self) -> None:
+        """Until it has ended.
+
+        To join the thread is not enough: CPython takes a thread for ended when a signal interrupts its `join`.
+        """
+        self.ended.wait()
+        self.thread.join()
 
     def _run(self) -> None:
         try:
@@ -72,12 +79,13 @@ def run_stages(stages: Sequence[Stage], tick: Callable[[], None] | None = None) 
                 stage.ended.wait(TICK_S)
                 if tick is not None:
                     tick()
+            stage.wait()
     except BaseException:
         for ring in rings:
             ring.cancel()
         for stage in stages:
             if stage.thread.ident is not None:  # it was started
-                stage.ended.wait()
+                stage.wait()
         raise
     for stage in stages:
         if stage.error is not None:

@@ -62,7 +62,7 @@ class Aim:
         """Whether the finished file is off; then the aim has moved by as much."""
         excess = reached.true_peak_dbtp - self.limit_dbtp
         if excess > 0:
-            self.ceiling_dbtp = max(self.ceiling_dbtp - excess - 0.1, -30.0)
+            self.ceiling_dbtp = max(self.ceiling_dbtp - excess - 0.2, -30.0)
         error = reached.integrated_lufs - self.target_lufs
         far = np.isfinite(error) and abs(error) > TOLERANCE_LU
         if far:

@@ -33,7 +33,7 @@ CLOSE_LU = 0.12
 """A loudness nearer than this to its aim is not corrected again: the file may be off by 0.5."""
 
 MEASURING_PASSES = 4
-ENCODING_PASSES = 3
+ENCODING_PASSES = 4
 
 
 @dataclasses.dataclass

@@ -97,6 +97,6 @@ def test_state_is_arrays(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [3, (1, 2), [1], {"a": 1}])
 def test_prepare_gives_named_tuples(value: Any) -> None:
-    with pytest.raises(GraphError, match=r"Mine\.prepare must return two NamedTuples or None"):
+    with pytest.raises(GraphError, match=r"Mine\.prepare: the parameters must be a NamedTuple or None"):
         fields_of("Mine", value, state=False)
     assert fields_of("Mine", None, state=True)[1] == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from naive_graph import EXACT, Counter, Fragile, Keyed, Late, Meter, Minus, Scale, Slope, Split, Spread, Weighted, run
 from support import in_pieces, wired
 
-from flowaudio.core.errors import GraphError
+from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.graph.graph import Graph, chain
 from flowaudio.graph.plan import Plan, render
 
@@ -355,3 +355,26 @@ def test_a_meter_alone_still_needs_something_at_out() -> None:
     graph.connect("in", "out")
     plan = Plan(graph, RATE, 1)
     assert plan.process(whole(1, 3)).tolist() == whole(1, 3).tolist()
+
+
+@pytest.mark.parametrize("y", [
+    np.zeros((2, 48), np.int16), np.zeros((1, 48), np.float32), np.zeros((2, 20), np.float32), np.zeros((2, 48)),
+    np.asfortranarray(np.zeros((2, 48), np.float32)), np.zeros((2, 96), np.float32)[:, ::2], [0.0]])
+def test_arrays_that_the_compiled_code_cannot_take_are_refused(y: Any) -> None:
+    plan = Plan(wired({"a": Scale()}, ("in", "a"), ("a", "out")), RATE, 2)
+    with pytest.raises(ParameterError, match=r"y must be float32 \[2, 48\]"):
+        plan.process_into(np.zeros((2, 48), np.float32), y)
+    with pytest.raises(ParameterError, match="x must be float32"):
+        plan.process_into(np.zeros((3, 48), np.float32), np.zeros((2, 48), np.float32))
+
+
+def test_a_render_says_what_was_silenced() -> None:
+    x = np.ones((1, 600), np.float32)
+    x[0, 300] = np.nan
+    with pytest.warns(RuntimeWarning, match="a failed or put out .* silent for 1 blocks of 256"):
+        y = render(wired({"a": Scale()}, ("in", "a"), ("a", "out")), x, RATE)
+    assert np.isfinite(y).all()
+
+
+def test_one_node_is_a_graph_of_its_own() -> None:
+    assert render(Scale(), whole(1, 9), RATE).shape == (1, 9)

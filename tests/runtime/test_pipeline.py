@@ -1,6 +1,9 @@
 """Stages: the same samples as offline, and a clean end from whichever side trouble comes."""
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +17,7 @@ from flowaudio.graph.graph import Graph, chain
 from flowaudio.graph.plan import Plan, render
 from flowaudio.graph.plumbing import Line
 from flowaudio.nodes import Biquad, Gain
-from flowaudio.runtime.pipeline import decode_into, encode_from, run_stages, walk_between
+from flowaudio.runtime.pipeline import Stage, decode_into, encode_from, run_stages, walk_between
 from flowaudio.runtime.ring import Ring
 
 
@@ -106,6 +109,21 @@ def test_an_error_in_a_stage_stops_all_and_is_raised(broken: str) -> None:
     with pytest.raises(Full):
         run_stages([decode_into(blocks(), a), walk_between(plan, a, b), encode_from(b, Sink())])
     assert not [t for t in threading.enumerate() if t.name.startswith("flowaudio-")]
+
+
+def test_a_real_signal_waits_for_what_runs() -> None:
+    """Or a decoder would be closed while its thread is within it."""
+    ended = []
+
+    def work() -> None:
+        time.sleep(0.1)                 # until the other thread waits
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+        ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stages([Stage("slow", work, [])])
+    assert ended
 
 
 def test_ctrl_c_stops_all_stages() -> None:
