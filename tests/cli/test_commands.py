@@ -69,7 +69,7 @@ def test_report_for_people(run: Run, speech: Path, tmp_path: Path) -> None:
     assert said["Format"].startswith("Opus, 48 kHz, stereo")
     assert "LUFS (target -20; " in said["Loudness"]
     assert said["Duration"].startswith("0:04.0 (")
-    assert said["Mode"].startswith("two passes")
+    assert said["Mode"].startswith("measured, then one static gain")
     assert [line for line in ran.err.splitlines() if not line.startswith("flowaudio: ")] == []
     assert "flowaudio: measuring" in ran.err
 

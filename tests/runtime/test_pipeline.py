@@ -121,8 +121,13 @@ def test_a_real_signal_waits_for_what_runs() -> None:
         time.sleep(0.3)
         ended.append(True)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_stages([Stage("slow", work, [])])
+    # Tests that are run in the background are deaf to Ctrl-C otherwise.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_stages([Stage("slow", work, [])])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended
 
 
