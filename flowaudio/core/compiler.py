@@ -1,7 +1,7 @@
 """numba's compiler, driven by hand: a Python function becomes object code without any Python in it.
 
-Imported only when something must be compiled; everything that imports numba at its top stands in this file and in
-`lowering`.
+Imported only when something must be compiled; everything that imports numba at its top stands in this file, in
+`codegen` and in `lowering`.
 """
 
 import linecache

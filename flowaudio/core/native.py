@@ -64,7 +64,6 @@ _jit: list[Any] = []
 
 def _linker() -> Any:
     if not _jit:
-        # Up to llvmlite 0.44 LLVM had to be initialised by hand; since then the calls are errors.
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         target = llvm.Target.from_default_triple()
