@@ -14,10 +14,11 @@ BELOW = {
     "graph": {"core"},
     "runtime": {"core", "graph"},
     "io": {"core", "runtime"},
-    "testing": {"core", "graph"},
+    "testing": {"core", "graph", "runtime"},
+    "live": {"core", "graph", "runtime", "io"},
     "stream": {"core", "nodes", "graph", "runtime", "io"},
-    "notebook": {"core", "nodes", "graph", "runtime", "io", "stream"},
-    "cli": {"core", "nodes", "graph", "runtime", "io", "stream"},
+    "notebook": {"core", "nodes", "graph", "runtime", "io", "live", "stream"},
+    "cli": {"core", "nodes", "graph", "runtime", "io", "live", "stream"},
     "__main__": {"cli"},
 }
 """What each layer may import, beside itself. The package's own `__init__` stands above all of them."""

@@ -5,9 +5,8 @@ from typing import Any, TypeAlias
 from flowaudio.core.stub import stub
 
 __all__ = [
-    "call_entry", "clear", "copy", "f32_1d", "f32_2d", "f64_1d", "flush_to_zero", "i32_1d", "i64_1d", "load_array",
-    "load_block", "load_scalar", "nanosleep", "port",
-    "restore_fpu",
+    "call_callback", "call_entry", "clear", "copy", "f32_1d", "f32_2d", "f64_1d", "flush_to_zero", "i32_1d", "i64_1d",
+    "load_array", "load_block", "load_scalar", "monotonic_ns", "nanosleep", "port", "restore_fpu",
 ]
 
 Array: TypeAlias = Any
@@ -59,6 +58,11 @@ def call_entry(entry: int, table: int, frames: int) -> int:
 
 
 @stub
+def call_callback(entry: int, inp: int, out: int, frames: int, times: int, flags: int, user: int) -> int:
+    """Call a PortAudio callback at address `entry`, as a driver does; what it returns is an int of 32 bits."""
+
+
+@stub
 def copy(to: int, source: int, size: int) -> None:
     """Copy `size` bytes; the two may overlap."""
 
@@ -84,6 +88,11 @@ def restore_fpu(before: int) -> None:
 @stub
 def nanosleep(nanoseconds: int) -> None:
     """Let this thread sleep; less than a second."""
+
+
+@stub
+def monotonic_ns() -> int:
+    """Nanoseconds on a clock that only goes forward; its zero means nothing."""
 
 
 @stub

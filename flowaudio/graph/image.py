@@ -30,6 +30,7 @@ class Field(NamedTuple):
     array: Array | None                 # as prepare() made it; None for a plain number
     dtype: str
     rank: int
+    place: int                          # in the operation's table, where its address stands
 
 
 class Image(NamedTuple):
@@ -176,21 +177,23 @@ class _Builder:
         outputs = len(table)
         for buffer in op.outputs:
             table += (base + self.places[buffer], buffer.channels)
-        fields = [self._field(*kind, value) for kind, value in zip(params.kinds, param_values, strict=True)]
+        fields = [self._field(start, *kind, value) for kind, value in zip(params.kinds, param_values, strict=True)]
         first_reset, first_state = len(self.resets), self.packed.size
-        fields += [self._field(*kind, value) for kind, value in zip(state.kinds, state_values, strict=True)]
+        fields += [self._field(start, *kind, value) for kind, value in zip(state.kinds, state_values, strict=True)]
         self._reset(first_state, [f for f in fields[len(param_values):] if f.offset < 0])
         self.fields.append(fields)
         self.rows.append([entry.address, start, outputs, len(op.outputs), first_reset,
-                          (len(self.resets) - first_reset) // 3, 0])
+                          (len(self.resets) - first_reset) // 3, 0, 0, 0])
 
-    def _field(self, name: str, dtype: str, rank: int, value: Any) -> Field:
-        """Put one parameter or state into memory, and its address and dimensions into the table."""
+    def _field(self, start: int, name: str, dtype: str, rank: int, value: Any) -> Field:
+        """Put one parameter or state into memory, and its address and dimensions into the table that has begun at
+        `start`."""
+        place = len(self.table) - start
         if rank < 0:
             offset = self.packed.add(FLOAT(value) if dtype == "<f4" else INTEGER(value))
             self.in_packed.append(len(self.table))
             self.table.append(offset)
-            return Field(name, offset, None, dtype, rank)
+            return Field(name, offset, None, dtype, rank, place)
         if value.nbytes >= BIG or name == SHARED:
             self.table.append(address(value))
             offset = -1
@@ -199,7 +202,7 @@ class _Builder:
             self.in_packed.append(len(self.table))
             self.table.append(offset)
         self.table += value.shape
-        return Field(name, offset, value, dtype, rank)
+        return Field(name, offset, value, dtype, rank, place)
 
     def _reset(self, first: int, elsewhere: list[Field]) -> None:
         """What has to be restored: the packed state in one piece, and each array that stays elsewhere."""
@@ -231,6 +234,6 @@ class _Builder:
         header[walk.OPS], header[walk.COUNT] = address(rows), len(rows)
         header[walk.IN], header[walk.IN_CHANNELS] = base + self.places[plan.input], plan.input.channels
         header[walk.OUT], header[walk.OUT_CHANNELS] = base + self.places[plan.output], plan.output.channels
-        header[walk.BLOCK] = plan.block
+        header[walk.BLOCK], header[walk.LIMIT] = plan.block, walk.INFINITE
         keep = (self.arena, tables, pairs, resets, pristine, self.images)
         return Image(header, rows, self.fields, memory, keep, self.arena.nbytes)

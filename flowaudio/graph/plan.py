@@ -30,8 +30,10 @@ class Plan:
         _check("channels", channels, 1, MAX_CHANNELS)
         _check("block", block, 1, 1 << 20)
         made = schedule(read(graph), rate, channels, block)
-        self._ops = made.ops
-        self._image = image.build(made)
+        self.ops = made.ops
+        """The operations in the order in which they run."""
+        self.image = image.build(made)
+        """Their memory."""
         self.rate = rate
         self.channels = channels
         self.output_channels = made.output.channels
@@ -43,23 +45,23 @@ class Plan:
     @property
     def header(self) -> int:
         """Address that the compiled loops take; it holds as long as the plan does."""
-        return image.address(self._image.header)
+        return image.address(self.image.header)
 
     @property
     def order(self) -> list[str]:
         """Names of the operations in the order in which they run."""
-        return [op.name for op in self._ops]
+        return [op.name for op in self.ops]
 
     @property
     def arena_bytes(self) -> int:
         """Size of the memory for the signals between operations."""
-        return self._image.arena_bytes
+        return self.image.arena_bytes
 
     @property
     def trouble(self) -> dict[str, int]:
         """Nodes that failed or put out a NaN or an infinity, and how many blocks of theirs were silenced for it."""
-        counts = self._image.rows[:, walk.TROUBLE]
-        return {op.name: int(n) for op, n in zip(self._ops, counts, strict=True) if n}
+        counts = self.image.rows[:, walk.TROUBLE]
+        return {op.name: int(n) for op, n in zip(self.ops, counts, strict=True) if n}
 
     def process(self, x: Array, block: int | None = None) -> Array:
         """float32 ``[channels, frames]`` through the graph, as late as its latency; state goes on from call to call."""
@@ -86,14 +88,14 @@ class Plan:
     def reset(self) -> None:
         """Back to the state before the first sample."""
         walk.reset_all(self.header)
-        self._image.rows[:, walk.TROUBLE] = 0
+        self.image.rows[:, walk.TROUBLE] = 0
 
     def read(self, name: str) -> dict[str, Array]:
         """What the node `name` measures: a copy of each array, by name."""
-        for k, op in enumerate(self._ops):
+        for k, op in enumerate(self.ops):
             if op.name == name and declaration(op.node).measures:
-                return {key: self._image.view(k, key).copy() for key in declaration(op.node).measures}
-        known = ", ".join(op.name for op in self._ops if declaration(op.node).measures) or "none"
+                return {key: self.image.view(k, key).copy() for key in declaration(op.node).measures}
+        known = ", ".join(op.name for op in self.ops if declaration(op.node).measures) or "none"
         raise GraphError(f"the graph has no node called {name!r} that measures (those that do: {known})")
 
 

@@ -13,12 +13,12 @@ import numpy as np
 from flowaudio.core.atomics import load_acquire, store_release
 from flowaudio.core.errors import FlowaudioError, ParameterError
 from flowaudio.core.kernel import kernel
-from flowaudio.core.memory import copy, i64_1d, nanosleep
+from flowaudio.core.memory import clear, copy, i64_1d, nanosleep
 from flowaudio.core.native import native
 
-__all__ = ["Cancelled", "Ring", "get_native", "read_native", "ring_close", "ring_read", "ring_readable",
-           "ring_wait_read", "ring_writable", "ring_write", "ring_write_all", "set_native", "try_read_native",
-           "try_write_native", "write_native"]
+__all__ = ["CANCELLED", "CHANNELS", "CLOSED", "LONG_NS", "Cancelled", "Ring", "get_native", "read_native",
+           "ring_close", "ring_overwrite", "ring_read", "ring_readable", "ring_wait_read", "ring_writable",
+           "ring_write", "ring_write_all", "set_native", "try_read_native", "try_write_native", "write_native"]
 
 Array = np.ndarray[Any, Any]
 
@@ -74,13 +74,19 @@ def ring_writable(ring: int, wanted: int) -> int:
 
 @kernel
 def _move(ring: int, cursor: int, memory: int, stride: int, frames: int, inwards: bool) -> None:
-    """Copy between the ring and rows in memory that are `stride` frames apart, in the two regions of the ring."""
+    """Copy between the ring and rows in memory that are `stride` frames apart, in the two regions of the ring.
+
+    Inwards, memory 0 is silence.
+    """
     capacity, data = _word(ring, CAPACITY), _word(ring, DATA)
     start = cursor % capacity
     first = min(frames, capacity - start)
     for c in range(_word(ring, CHANNELS)):
         row, lane = data + 4 * c * capacity, memory + 4 * c * stride
-        if inwards:
+        if inwards and memory == 0:
+            clear(row + 4 * start, 4 * first)
+            clear(row, 4 * (frames - first))
+        elif inwards:
             copy(row + 4 * start, lane, 4 * first)
             copy(row, lane + 4 * first, 4 * (frames - first))
         else:
@@ -97,6 +103,16 @@ def ring_write(ring: int, x: int, stride: int, frames: int) -> int:
         _move(ring, written, x, stride, count, True)
         store_release(ring + WRITTEN, written + count)
     return count
+
+
+@kernel
+def ring_overwrite(ring: int, x: int, stride: int, frames: int) -> None:
+    """Write all of `frames` frames over the oldest. For a ring that nobody empties, see :meth:`Ring.last`."""
+    capacity = _word(ring, CAPACITY)
+    done = max(frames - capacity, 0)
+    written = _word(ring, WRITTEN)
+    _move(ring, written + done, x + 4 * done if x else 0, stride, frames - done, True)
+    store_release(ring + WRITTEN, written + frames)
 
 
 @kernel
@@ -129,10 +145,11 @@ def ring_write_all(ring: int, x: int, stride: int, frames: int) -> int:
 
 
 @kernel
-def ring_wait_read(ring: int, frames: int) -> int:
+def ring_wait_read(ring: int, frames: int, longest_ns: int) -> int:
     """Sleep until `frames` frames can be read or no more will come; how many can be, -1 if the ring is cancelled.
 
-    A ring that is smaller than that is waited for until it is half full: the writer needs room to go on.
+    It looks again after `longest_ns` at the latest. A ring that is smaller than `frames` is waited for until it is half
+    full: the writer needs room to go on.
     """
     frames = min(frames, (_word(ring, CAPACITY) + 1) // 2)
     pause = SHORT_NS
@@ -144,7 +161,7 @@ def ring_wait_read(ring: int, frames: int) -> int:
         if known >= frames or closed:
             return min(known, frames)
         nanosleep(pause)
-        pause = min(2 * pause, LONG_NS)
+        pause = min(2 * pause, longest_ns)
 
 
 @kernel
@@ -162,7 +179,7 @@ def write_native(ring: int, x: int, stride: int, frames: int) -> int:
 @native
 def read_native(ring: int, y: int, stride: int, frames: int) -> int:
     """Wait for frames and read them; how many, -1 if the ring is cancelled."""
-    known = ring_wait_read(ring, frames)
+    known = ring_wait_read(ring, frames, LONG_NS)
     return ring_read(ring, y, stride, known) if known > 0 else known
 
 
@@ -176,6 +193,16 @@ def try_write_native(ring: int, x: int, stride: int, frames: int) -> int:
 def try_read_native(ring: int, y: int, stride: int, frames: int) -> int:
     """Read what is there now; how many frames."""
     return ring_read(ring, y, stride, frames)
+
+
+@native
+def last_native(ring: int, y: int, stride: int, frames: int) -> int:
+    """The last `frames` frames of a ring that is written over; their end in frames since the start, -1 if the writer
+    has come round meanwhile."""
+    end = load_acquire(ring + WRITTEN)
+    start, capacity = end - frames, _word(ring, CAPACITY)
+    _move(ring, start + (-start // capacity + 1) * capacity if start < 0 else start, y, stride, frames, False)
+    return end if load_acquire(ring + WRITTEN) - start <= capacity else -1
 
 
 @native
@@ -239,6 +266,20 @@ class Ring:
         """Reader: at most `frames` frames of those that are there now."""
         y = np.empty((self.channels, frames), np.float32)
         return y[:, :try_read_native(self.address, *_rows_of(y))]
+
+    def last(self, frames: int) -> tuple[Array, int]:
+        """Anybody: the last `frames` frames of a ring that is written over, zeros before its start, and their end.
+
+        :raises ParameterError: more than the ring can have while it is written on.
+        """
+        if not 0 <= frames <= self.capacity:
+            raise ParameterError(f"a ring of {self.capacity} frames cannot give its last {frames}")
+        y = np.empty((self.channels, frames), np.float32)
+        while (end := last_native(self.address, *_rows_of(y))) < 0:
+            pass                        # the writer has overtaken us: there is newer sound
+        if end < frames:
+            y[:, :frames - end] = 0.0
+        return y, end
 
     def cancel(self) -> None:
         """Anybody: both sides stop waiting and give up."""

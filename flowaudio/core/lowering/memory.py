@@ -119,6 +119,15 @@ def _call_entry(typing: Any, entry: Any, table: Any, frames: Any) -> Any:
     return types.int64(types.intp, types.intp, types.intp), emit
 
 
+@lowers(memory.call_callback)
+def _call_callback(typing: Any, entry: Any, inp: Any, out: Any, frames: Any, times: Any, flags: Any, user: Any) -> Any:
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = builder.inttoptr(args[0], ir.FunctionType(I32, [I64] * 6).as_pointer())
+        return builder.sext(builder.call(pointer, args[1:]), I64)
+
+    return types.int64(*[types.intp] * 7), emit
+
+
 @lowers(memory.copy)
 def _copy(typing: Any, to: Any, source: Any, size: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -200,6 +209,29 @@ def _nanosleep(typing: Any, nanoseconds: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.intp), emit
+
+
+@lowers(memory.monotonic_ns)
+def _monotonic_ns(typing: Any) -> Any:
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        billion = ir.Constant(I64, 1_000_000_000)
+        if sys.platform == "win32":     # a counter and its frequency, in two parts so that nothing overflows
+            kind = ir.FunctionType(I32, [I64.as_pointer()])
+            ticks, second = builder.alloca(I64), builder.alloca(I64)
+            builder.call(_external(builder, "QueryPerformanceCounter", kind), [ticks])
+            builder.call(_external(builder, "QueryPerformanceFrequency", kind), [second])
+            count, rate = builder.load(ticks), builder.load(second)
+            rest = builder.udiv(builder.mul(builder.urem(count, rate), billion), rate)
+            return builder.add(builder.mul(builder.udiv(count, rate), billion), rest)
+        now = builder.alloca(ir.ArrayType(I64, 2))  # struct timespec
+        first = builder.bitcast(now, I64.as_pointer())
+        clock = ir.Constant(I32, 6 if sys.platform == "darwin" else 1)  # CLOCK_MONOTONIC
+        kind = ir.FunctionType(I32, [I32, I64.as_pointer()])
+        builder.call(_external(builder, "clock_gettime", kind), [clock, first])
+        seconds, rest = builder.load(first), builder.load(builder.gep(first, [ir.Constant(I32, 1)]))
+        return builder.add(builder.mul(seconds, billion), rest)
+
+    return types.int64(), emit
 
 
 def _external(builder: Any, name: str, kind: Any) -> Any:

@@ -1,0 +1,430 @@
+"""`Engine`: a graph that runs, between any source and any sink, and can be changed while it does."""
+
+import atexit
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from flowaudio.core.errors import FlowaudioError, ParameterError
+from flowaudio.graph.graph import Graph
+from flowaudio.live.drive import Drive
+from flowaudio.live.ends import File, Listening, Memory, Reader, Writer, file_of
+from flowaudio.live.events import Event, Log
+from flowaudio.live.handle import NodeHandle
+from flowaudio.live.recording import FlightRecorder, Recording, close_all
+from flowaudio.live.stats import Stats
+from flowaudio.live.streams import is_card
+from flowaudio.live.watch import Watch
+from flowaudio.runtime.callback import CallbackCounters
+from flowaudio.runtime.card import Card
+from flowaudio.runtime.control import Rack
+
+__all__ = ["Engine"]
+
+Array = np.ndarray[Any, Any]
+
+TICK_S = 0.05
+"""How often the supervising thread looks after everything."""
+
+PREFILL_S = 0.2
+"""How much of a file is decoded before a sound card asks for it."""
+
+_open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+
+
+class Engine:
+    """Runs a graph from a source to a sink::
+
+        with Engine(graph, input=SoundCard("USB"), output=SoundCard("USB")) as engine:
+            engine["comp"].threshold_db = -24       # no click, at a known sample
+            engine.record("take.flac")
+            print(engine.read("meter"), engine.stats)
+            engine.swap(other_graph)                # state stays where nodes do; one fades into the other
+
+    `input` is a SoundCard, a path, a :class:`File`, an array ``[channels, frames]``, ``other.listen("node")``, or
+    None for a graph of sources. `output` is a SoundCard, a path, a :class:`File`, a :class:`Memory`, or None to
+    measure only.
+
+    With a sound card on both sides the plan runs inside its callback and adds nothing to its latency. ``direct=False``
+    puts the plan into a thread of its own, `buffer_ms` behind: for plans that now and then take longer than a block.
+
+    What goes wrong with a graph, a file or a device is raised before sound starts (GraphError, ParameterError,
+    SourceError, TargetError). While it runs nothing raises: it is counted (`stats`) and told (`events`).
+    """
+
+    def __init__(self, graph: Any, input: Any = None, output: Any = None, *, rate: int | None = None,
+                 channels: int | None = None, block: int | None = None, direct: bool = True,
+                 buffer_ms: float | None = None, allow_feedback: bool = False, fade_ms: float = 20.0,
+                 edge_ms: float = 10.0, on_event: Callable[[Event], None] | None = None) -> None:
+        """
+        :param rate: Hz; by default what the output has, or else the input.
+        :param channels: that the graph gets; by default as many as the input has.
+        :param block: frames that the plan is walked in; a sound card's own setting stands in ``SoundCard(block=…)``.
+        :param buffer_ms: spare time between the threads and the sound card.
+        :param allow_feedback: go on although the loudspeaker plays into the microphone, and do not guard against it.
+        :param fade_ms: how long a swap fades, and a change takes unless it says otherwise.
+        :param edge_ms: fade at the start and the end of what a sound card plays.
+        :param on_event: called with each :class:`Event`, from the engine's supervising thread.
+        """
+        self.log = Log(on_event)
+        in_card, out_card = (card if is_card(card) else None for card in (input, output))
+        if in_card is not None and out_card is not None and not allow_feedback:
+            _refuse_feedback(in_card, out_card)
+        self.rate = rate or _rate(input, output, in_card, out_card)
+        source = _source(input, in_card, self.rate, channels, out_card is None)
+        count = channels or _channels(source, in_card, out_card)
+        virtual = any(card is not None and card.clock() for card in (in_card, out_card))
+        card_block = int(getattr(out_card or in_card, "block", None) or 0)
+        walked = block or 256
+        live = in_card is not None or out_card is not None
+        lead = 0 if virtual else 2 * max(walked, card_block) if live else 8 * walked
+        self.rack = Rack(graph, self.rate, count, walked, lead_frames=lead, fade_ms=fade_ms)
+        self._output_file = None if out_card is not None else file_of(output)
+        self._sink = out_card if out_card is not None else self._open_sink(output)
+        self._edge_ms = edge_ms if out_card is not None and not virtual else 0.0
+        self.clock = next((card.clock() for card in (out_card, in_card) if card is not None), 0)
+        """Address of a virtual time; 0 for the real one."""
+        buffer_frames = round(buffer_ms * self.rate / 1000) if buffer_ms else 2 * (card_block or walked)
+        self._reader = source if isinstance(source, Reader) else None
+        file = file_of(input)
+        try:
+            self._drive = Drive(self.rack, source, self._sink, output_card=out_card, input_card=in_card, block=walked,
+                                card_block=card_block, direct=direct, buffer_frames=buffer_frames,
+                                follows=file is not None and file.live,
+                                howl=in_card is not None and out_card is not None and not allow_feedback)
+        except BaseException:
+            self._abandon_sink()
+            raise
+        self._drive.load()
+        self._recordings: list[Recording] = []
+        self._memories: list[FlightRecorder] = []
+        self._watch = Watch(self._drive, self.rack, self.log)
+        self._supervisor = threading.Thread(target=self._supervise, name="flowaudio-engine", daemon=True)
+        self._closing = threading.Event()
+        self._ended = threading.Event()
+        self._state = threading.Lock()
+        self._started = self._closed = False
+        self._error: BaseException | None = None
+
+    # Beginning and end.
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close(abort=kind is not None)
+
+    def start(self) -> None:
+        """Open the devices and let it sound.
+
+        :raises SourceError, TargetError: what the devices have against it; everything is closed again then.
+        """
+        with self._state:
+            if self._started:
+                raise ParameterError("an engine starts once: make a new one")
+            self._started = True
+        _open.add(self)
+        drive = self._drive
+        if self._edge_ms:
+            self.rack.gain(0.0, 0.0)
+            self.rack.gain(1.0, self._edge_ms)
+        try:
+            for stage in drive.stages:
+                stage.thread.start()
+            self._prefill()
+            for stream in drive.streams:
+                stream.open()
+        except BaseException:
+            self.close(abort=True)
+            raise
+        self._supervisor.start()
+
+    def close(self, *, abort: bool = False) -> None:
+        """Fade out, stop, finish recordings and files. More than once does no harm.
+
+        :param abort: leave nothing behind of the file that is being written.
+        :raises SourceError, TargetError: what a file turned out to have against it.
+        """
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+        _open.discard(self)
+        self._closing.set()
+        if self._supervisor.is_alive() and threading.current_thread() is not self._supervisor:
+            self._supervisor.join()
+        if self._edge_ms and self._running:
+            self._fade_out()
+        errors = close_all([*self._recordings, *self._memories])
+        if self._reader is not None:
+            self._reader.stop()
+        for stream in self._drive.streams:
+            stream.close()
+        self._stop_stages(abort)
+        errors += [stage.error for stage in self._drive.stages if stage.error is not None]
+        try:
+            self._finish_sink(abort or bool(errors))
+        except FlowaudioError as error:
+            errors.append(error)
+        self._ended.set()
+        if errors and not abort:
+            raise errors[0]
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Until the source has ended and all of it has been heard, or `timeout_s` is over; whether it has ended."""
+        return self._ended.wait(timeout_s)
+
+    # While it runs.
+
+    def __getitem__(self, name: str) -> NodeHandle:
+        """A node, to change its parameters and to read what it measures; GraphError if there is none."""
+        return NodeHandle(self.rack, name)
+
+    def swap(self, graph: Any) -> float:
+        """Put another graph in this one's place; the engine's time at which it begins.
+
+        Nodes stay what they were, with their state, where name, kind and size are the same. Not one sample is lost.
+        :raises GraphError, ParameterError: what is wrong with it; the old one plays on.
+        """
+        return self.rack.swap(graph) / self.rate
+
+    def read(self, name: str) -> dict[str, Array]:
+        """What the node `name` measures, all at one moment."""
+        return self.rack.read(name)
+
+    def mute(self, muted: bool = True) -> None:
+        """Fade the output out, or in again."""
+        self.rack.gain(0.0 if muted else 1.0)
+
+    def bypass(self, bypassed: bool = True) -> None:
+        """Fade to what comes in, as late as the graph would make it, or back."""
+        self.rack.bypass(1.0 if bypassed else 0.0)
+
+    def mark(self, text: str = "mark") -> float:
+        """Note a moment among the events; the engine's time."""
+        self.log.add("mark", self.time_s, text)
+        return self.time_s
+
+    def record(self, path: str | File, point: str = "out") -> Recording:
+        """Write what passes a point ("in", "out", or behind a node) to a file from now on, until it is closed."""
+        file = path if isinstance(path, File) else File(path)
+        made = Recording(self, file, point)
+        self._recordings.append(made)
+        return made
+
+    def remember(self, seconds: float, point: str = "in") -> FlightRecorder:
+        """Keep the last seconds of a point, to be written when something has happened."""
+        made = FlightRecorder(self, seconds, point)
+        self._memories.append(made)
+        return made
+
+    def listen(self, point: str = "out") -> Listening:
+        """A point of this engine, as another engine's input."""
+        self.rack.channels_of(point)
+        return Listening(self, point)
+
+    # What is known of it.
+
+    @property
+    def graph(self) -> Graph:
+        """A copy of the graph as it plays, with the values of now."""
+        return self.rack.graph
+
+    @property
+    def time_s(self) -> float:
+        """The engine's time: frames that have gone through the plan, in seconds."""
+        return self.rack.position / self.rate
+
+    @property
+    def events(self) -> list[Event]:
+        """What has happened, the last thousand."""
+        return self.log.events
+
+    @property
+    def alive(self) -> bool:
+        """Whether an audio thread may be at work."""
+        drive = self._drive
+        return any(stream.running for stream in drive.streams) or any(
+            stage.name == "plan" and stage.thread.is_alive() for stage in drive.stages)
+
+    @property
+    def stats(self) -> Stats:
+        """What can be counted, now."""
+        drive, rack, counters = self._drive, self.rack, self.rack.counters
+        calls = [caller.counters for caller in drive.callers]
+        passed_ns = max(counters.position, 1) / self.rate * 1e9
+        late = rack.latency + drive.waiting_frames + drive.following_frames
+        device = sum(stream.latency_frames for stream in drive.streams)
+        return Stats(
+            time_s=counters.position / self.rate, running=self._running,
+            underruns=_sum(calls, "underrun_calls", "output_underflows"),
+            underrun_frames=_sum(calls, "underrun_frames"),
+            overruns=_sum(calls, "overrun_calls", "input_overflows"), overrun_frames=_sum(calls, "overrun_frames"),
+            late_blocks=counters.late_blocks, load=counters.busy_ns / passed_ns, peak_load=counters.peak_load,
+            node_loads={name: ns * self.rate / 1e9 for name, ns in rack.busy_ns.items()},
+            latency_frames=late, device_latency_frames=device, latency_ms=1000.0 * (late + device) / self.rate,
+            node_silenced=rack.trouble, gaps=sum(s.gaps for s in drive.streams),
+            gap_s=sum(s.gap_s for s in drive.streams), howls=sum(caller.howls for caller in drive.callers),
+            clock_ppm=drive.drift.ppm if drive.drift is not None else 0.0,
+            missed_frames=sum(r.missed_frames for r in self._recordings), late_changes=counters.late_letters,
+            device_calls=_sum(calls, "calls"))
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "running" if self._started else "not started"
+        return f"<Engine of {len(self.rack.names)} nodes at {self.rate} Hz, {state}>"
+
+    # Its inner life.
+
+    @property
+    def _running(self) -> bool:
+        return self._started and not self._closed and self.alive
+
+    def _supervise(self) -> None:
+        """Feed the rack, watch the devices, the recordings and the stages, until the engine is closed."""
+        while not self._closing.wait(TICK_S):
+            self.rack.feed()
+            self._watch.check()
+            for recording in list(self._recordings):
+                try:
+                    recording.check()
+                except Exception as error:
+                    self._error = error  # it has been told as an event
+            for memory in self._memories:
+                memory.check()
+            if self._drive.ended and not self._ended.is_set():
+                self._wait_for_tail()
+                self.log.add("ended", self.time_s, "the source has ended and was played to its end")
+                self._ended.set()
+
+    def _wait_for_tail(self) -> None:
+        """What is still on its way through the plan and the device."""
+        tail = self.rack.latency + sum(stream.latency_frames for stream in self._drive.streams)
+        end = self.rack.position + tail
+        deadline = time.monotonic() + tail / self.rate + 1.0
+        while self._drive.streams and self.rack.position < end and time.monotonic() < deadline:
+            if self._closing.wait(0.005):
+                return
+
+    def _prefill(self) -> None:
+        """Let a decoder run ahead of the sound card that will play it."""
+        if self._reader is None or not self._drive.streams or self._drive.drift is not None:
+            return
+        ring, stage = self._drive.rings[0], self._drive.stages[0]
+        deadline = time.monotonic() + 5.0
+        while ring.fill < PREFILL_S * self.rate and not stage.ended.is_set() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if stage.error is not None:
+            raise stage.error
+
+    def _fade_out(self) -> None:
+        """Ask for silence and wait until it has been played."""
+        end = self.rack.gain(0.0, self._edge_ms) + round(self._edge_ms * self.rate / 1000)
+        end += sum(stream.latency_frames for stream in self._drive.streams)
+        deadline = time.monotonic() + 0.5
+        while self.rack.position < end and self.alive and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def _stop_stages(self, abort: bool) -> None:
+        """The streams are closed. What was played goes into the file; what waits to be played need not be."""
+        drive = self._drive
+        if drive.tap is not None:
+            rack, tap = drive.tap
+            rack.untap(tap)
+        names = {stage.name: stage for stage in drive.stages if stage.thread.ident is not None}
+        for ring in drive.rings:
+            if abort or self._sink is None or is_card(self._sink):
+                ring.cancel()
+        if "plan" in names and not abort and not is_card(self._sink):
+            if self._reader is None:
+                drive.rings[0].close()  # its writer, a callback or another engine, has stopped
+        elif "encoder" in names and "plan" not in names:
+            drive.rings[-1].close()
+        for stage in names.values():
+            stage.wait()
+
+    def _open_sink(self, output: Any) -> Any:
+        if self._output_file is not None:
+            return Writer(self._output_file, self.rate, self.rack.output_channels)
+        if output is not None and not (hasattr(output, "write") and hasattr(output, "close")):
+            raise ParameterError(f"an engine's output is a SoundCard, a path, a File, a Memory or None "
+                                 f"(got {output!r})")
+        return output
+
+    def _finish_sink(self, abort: bool) -> None:
+        if isinstance(self._sink, Writer):
+            if abort:
+                self._sink.abort()
+            else:
+                self._sink.close()
+        elif isinstance(self._sink, Memory):
+            self._sink.close()
+
+    def _abandon_sink(self) -> None:
+        if isinstance(self._sink, Writer):
+            self._sink.abort()
+
+
+def _sum(counters: list[CallbackCounters], *names: str) -> int:
+    return sum(getattr(each, name) for each in counters for name in names)
+
+
+def _rate(input: Any, output: Any, in_card: Card | None, out_card: Card | None) -> int:
+    """Of the side that cannot be resampled: the output's card, the input's, else the source."""
+    if out_card is not None:
+        return out_card.rate("output")
+    if in_card is not None:
+        return in_card.rate("input")
+    if isinstance(input, Listening):
+        return input.engine.rate
+    file = file_of(input)
+    if file is not None:
+        with file.decoder(None, None) as decoder:
+            return decoder.sample_rate
+    return 48_000
+
+
+def _source(input: Any, in_card: Card | None, rate: int, channels: int | None, reads_at_its_own_rate: bool) -> Any:
+    """What sound comes from, ready to be connected."""
+    if in_card is not None or input is None or isinstance(input, Listening):
+        return input
+    file = file_of(input)
+    if file is not None:
+        return Reader.of_file(file, rate, channels)
+    if isinstance(input, np.ndarray):
+        return Reader.of_array(input, rate)
+    raise ParameterError("an engine's input is a SoundCard, a path, a File, an array, another engine's listen() or "
+                         f"None (got {input!r})")
+
+
+def _channels(source: Any, in_card: Card | None, out_card: Card | None) -> int:
+    if in_card is not None:
+        return in_card.channels("input")
+    if isinstance(source, Reader):
+        return source.channels
+    if isinstance(source, Listening):
+        return source.engine.rack.channels_of(source.point)
+    return min(out_card.channels("output"), 2) if out_card is not None else 2
+
+
+def _refuse_feedback(in_card: Card, out_card: Card) -> None:
+    """A loudspeaker that plays into its own microphone howls."""
+    if in_card.may_hear(out_card):
+        raise ParameterError(f"{in_card.name or 'the default input'} hears what {out_card.name or 'the default output'}"
+                             " plays, and would howl: use headphones and allow_feedback=True, or another device")
+
+
+@atexit.register
+def _close_all() -> None:
+    """Nothing may call into memory that is going away."""
+    for engine in list(_open):
+        try:
+            engine.close(abort=True)
+        except Exception:               # others are waiting to be closed
+            continue

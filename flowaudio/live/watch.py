@@ -1,0 +1,54 @@
+"""What the audio thread has counted, told as events: devices that come and go, silenced nodes, howls, misses."""
+
+import time
+
+from flowaudio.live.drive import Drive
+from flowaudio.live.events import Log
+from flowaudio.runtime.control import Rack
+
+__all__ = ["Watch"]
+
+EVERY_S = 2.0
+"""What happens over and over is told so often, with how many times."""
+
+
+class Watch:
+    """Looks at counters from time to time, and says what is new."""
+
+    def __init__(self, drive: Drive, rack: Rack, log: Log) -> None:
+        self._drive, self._rack, self._log = drive, rack, log
+        self._silenced: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._told: dict[str, float] = {}
+
+    def check(self) -> None:
+        """Say what is new. Devices that are gone are looked for."""
+        at = self._rack.position / self._rack.rate
+        for stream in self._drive.streams:
+            now = stream.check()
+            if now == "lost":
+                self._log.add("device_lost", at, f"{stream.name} has gone; it is taken up again when it is back")
+            elif now == "back":
+                self._log.add("device_back", at, f"{stream.name} is back, after {stream.gap_s:.1f} s in all")
+        for name, count in self._rack.trouble.items():
+            before = self._silenced.get(name, 0)
+            if count > before:
+                self._silenced[name] = count
+                self._log.add("node_silenced", at, f"{name} failed, exploded or put out what is no number, in "
+                                                   f"{count - before} blocks; it was silent there and began anew")
+        counters = [caller.counters for caller in self._drive.callers]
+        self._new("underrun", sum(c.underrun_calls + c.output_underflows for c in counters), at,
+                  "there was nothing to play in time")
+        self._new("overrun", sum(c.overrun_calls + c.input_overflows for c in counters), at,
+                  "there was no room for what came in")
+        self._new("howl", sum(caller.howls for caller in self._drive.callers), at,
+                  "the loudspeaker feeds the microphone; the output was turned down for two seconds")
+        self._new("late", self._rack.counters.late_blocks if self._drive.callers else 0, at,
+                  "the plan took longer than a block lasts")
+
+    def _new(self, kind: str, count: int, at: float, text: str) -> None:
+        before, now = self._counts.get(kind, 0), time.monotonic()
+        if count > before and now - self._told.get(kind, -EVERY_S) >= EVERY_S:
+            self._counts[kind], self._told[kind] = count, now
+            times = f" ({count - before} times)" if count - before > 1 else ""
+            self._log.add(kind, at, f"{text}{times}")

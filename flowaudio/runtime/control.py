@@ -1,0 +1,489 @@
+"""`Rack`: the control thread's side of a running plan. It computes, sends letters, and keeps alive what they name."""
+
+import itertools
+import struct
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flowaudio.core.errors import GraphError, ParameterError
+from flowaudio.core.node import declaration, is_node
+from flowaudio.core.params import shown
+from flowaudio.core.units import ms_to_frames
+from flowaudio.graph.graph import IN, OUT, Graph
+from flowaudio.graph.image import address, aligned
+from flowaudio.graph.plan import Plan
+from flowaudio.graph.wiring import read
+from flowaudio.runtime import agenda, fader, rack
+from flowaudio.runtime.change import CANCELLED, Change, change_between
+from flowaudio.runtime.drift import Drift
+from flowaudio.runtime.mailbox import LETTER, Mailbox
+from flowaudio.runtime.ring import Ring, get_native, set_native
+from flowaudio.runtime.tap import IN_SLOT, OUT_SLOT, Tap
+from flowaudio.runtime.timeline import Moment, Timeline, curve, from_now, steps, without
+from flowaudio.runtime.voice import Voice
+
+__all__ = ["Counters", "Rack"]
+
+Array = np.ndarray[Any, Any]
+
+LETTERS = 4096
+"""Changes that may be on their way at once."""
+
+MOST_NAMES = 1 << 16
+
+HORIZON_S = 2.0
+"""How far ahead what is planned is handed to the audio thread: it goes on for as long if Python is held up."""
+
+FADE_MS = 20.0
+"""How long a change of a parameter is walked to, and a plan faded over."""
+
+
+class Counters(NamedTuple):
+    """What the audio thread counts."""
+
+    position: int                       # frames since the start
+    calls: int
+    busy_ns: int
+    peak_load: float                    # of the slowest call: its time, as part of the time that its frames last
+    late_blocks: int                    # that took longer than they last
+    late_letters: int                   # changes that came too late for their frame, and were made at once
+    stale_changes: int                  # that were overtaken, or meant for a node that is gone
+
+
+class Rack:
+    """A graph at work, at one rate, from one number of channels to another, that can be changed while it runs.
+
+    All methods may be called from any thread but the audio thread. What goes wrong is said where it is asked for
+    (GraphError, ParameterError), and then nothing has changed.
+    """
+
+    def __init__(self, graph: Any, rate: int, channels: int, block: int = 256, *, lead_frames: int = 0,
+                 fade_ms: float = FADE_MS) -> None:
+        """
+        :param block: frames that are walked at once, at most; calls may have any number.
+        :param lead_frames: how far ahead of the last known frame a change is made that shall be made now.
+        :param fade_ms: how long a swap fades, and a change takes unless it says otherwise.
+        """
+        self.rate, self.channels, self.block = rate, channels, block
+        self.lead_frames = lead_frames
+        self.fade_ms = fade_ms
+        self.lock = threading.RLock()
+        self._graph = _owned(graph)
+        self._slots: dict[str, int] = {}
+        self._layouts: dict[tuple[object, ...], int] = {}
+        self._voice = self._make_voice(self._graph, None)
+        self.output_channels = self._voice.plan.output_channels
+        self._alive: dict[int, Any] = {self._voice.address: self._voice}
+        self._trouble: dict[str, int] = {}
+        self._timeline = Timeline()
+        self._sent: dict[str, list[tuple[Moment, int]]] = {}    # by node: on their way, and their changes' addresses
+        self._swap_at = self._swap_end = 0
+        self._number = itertools.count()
+        self._allocate(block, ms_to_frames(fade_ms, rate))
+
+    def _allocate(self, block: int, fade_frames: int) -> None:
+        self._inbox, self._outbox = Mailbox(LETTERS), Mailbox(4 * LETTERS)
+        self._agenda = np.zeros(agenda.HEAD + LETTER * (LETTERS + 1), np.int64)
+        self._agenda[agenda.CAPACITY] = LETTERS
+        self._taps = np.zeros(rack.MOST_TAPS, np.int64)
+        self._tap_count = 0
+        self._scratch = aligned(4 * (self.output_channels + 2 * self.channels) * block)
+        self._memory = aligned(rack.RACK_BYTES)
+        self._words = self._memory.view(np.int64)
+        for offset, value in ((rack.INBOX, self._inbox.address), (rack.OUTBOX, self._outbox.address),
+                              (rack.AGENDA, address(self._agenda)),
+                              (rack.TAPS, address(self._taps)), (rack.SCRATCH, address(self._scratch)),
+                              (rack.BLOCK, block), (rack.RATE, self.rate), (rack.CHANNELS, self.channels),
+                              (rack.OUT_CHANNELS, self.output_channels), (rack.FADE, fade_frames),
+                              (rack.CURRENT, self._voice.address), (rack.ENTRY, rack.rack_entry.address)):
+            self._words[offset // 8] = value
+        for offset, gain in ((rack.CROSSFADE, 0.0), (rack.OUTPUT_GAIN, 1.0), (rack.BYPASS, 0.0)):
+            fader.put_fader(self._words[offset // 8:offset // 8 + fader.FADER], gain)
+
+    @property
+    def address(self) -> int:
+        """What the compiled functions take. It holds as long as this does."""
+        return address(self._memory)
+
+    @property
+    def clock(self) -> int:
+        """Address of the time of the call that is running, in ns."""
+        return self.address + rack.NOW
+
+    @property
+    def position(self) -> int:
+        """Frames since the start, as they were when the audio thread last came by."""
+        return get_native(self.address + rack.POSITION)
+
+    @property
+    def latency(self) -> int:
+        """Frames by which the output of the newest plan is behind its input."""
+        return self._voice.plan.latency
+
+    @property
+    def graph(self) -> Graph:
+        """A copy of the graph with the values that its nodes have now."""
+        with self.lock:
+            return self._copy()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all nodes."""
+        return [name for name in self._graph if name not in (IN, OUT)]
+
+    @property
+    def measuring(self) -> list[str]:
+        """Names of the nodes that measure."""
+        return self._voice.measuring
+
+    @property
+    def counters(self) -> Counters:
+        """What the audio thread has counted."""
+        at = (rack.POSITION, rack.CALLS, rack.BUSY_NS, rack.PEAK_PPM, rack.LATE_BLOCKS, rack.LATE_LETTERS, rack.STALE)
+        counted = Counters._make(get_native(self.address + offset) for offset in at)
+        return counted._replace(peak_load=counted.peak_load / 1e6)
+
+    @property
+    def busy_ns(self) -> dict[str, float]:
+        """Nanoseconds a frame that each operation of the newest plan takes."""
+        return self._voice.busy_ns
+
+    @property
+    def trouble(self) -> dict[str, int]:
+        """Nodes that failed or exploded, and how many blocks of theirs were silenced for it, since the start."""
+        with self.lock:
+            made = dict(self._trouble)
+            for voice in self._alive.values():
+                if isinstance(voice, Voice):
+                    for name, count in voice.plan.trouble.items():
+                        made[name] = made.get(name, 0) + count
+            return made
+
+    def node(self, name: str) -> Any:
+        """A node with the values that it was given last, as far as they are not planned for later."""
+        with self.lock:
+            self._settle(name)
+            return self._node(name)
+
+    def read(self, name: str) -> dict[str, Array]:
+        """What a node measures, as it was at the end of one block."""
+        with self.lock:
+            voice = self._voice
+            if not voice.heard and voice.before is not None and name in voice.before.measuring:
+                voice = voice.before
+            if name not in voice.measuring:
+                known = ", ".join(voice.measuring) or "none"
+                raise GraphError(f"the graph has no node called {name!r} that measures (those that do: {known})")
+            return voice.read(name)
+
+    def change(self, name: str, values: Mapping[str, Any], at: int | None = None, ramp_ms: float | None = None) -> int:
+        """Give a node other values of its parameters.
+
+        They are walked to in `ramp_ms`, in steps of 32 frames, or by a fade to another plan where that cannot be.
+        :param at: the frame at which it begins; by default as soon as it can be known.
+        :returns: that frame.
+        """
+        with self.lock:
+            wanted = _with(self._node(name), values)    # what is wrong with the values is said now
+            self._try(name, wanted)
+            frames = ms_to_frames(self.fade_ms if ramp_ms is None else ramp_ms, self.rate)
+            if at is not None and at < self.position:
+                raise ParameterError(f"frame {at} is past: the engine is at frame {self.position}")
+            now = self._now()
+            self._replan(name, set(values) if at is None or at <= now else set())
+            if at is not None and at > now:
+                self._timeline.add(iter([Moment(at, name, dict(values), frames)]))
+            else:
+                at = self._make(Moment(now, name, dict(values), frames))
+            self.feed()
+            return at
+
+    def automate(self, name: str, parameter: str, points: Sequence[tuple[float, Any]]) -> None:
+        """Let a parameter follow a line through points (seconds since the start, value).
+
+        It takes the place of what was planned for that parameter before. A parameter that has no values in between (a
+        mode, a delay time) goes from one to the next in steps.
+        """
+        with self.lock:
+            node = self._node(name)
+            known = declaration(node).params.get(parameter)
+            smooth = known is None or known.interpolated
+            pieces = curve(points, self.rate) if smooth else steps(points, self.rate)
+            for _, value in points:
+                self._try(name, _with(node, {parameter: value}))
+            now = self._now()
+            self._replan(name, {parameter})
+            self._timeline.add(Moment(at, name, {parameter: value}, frames)
+                               for at, value, frames in from_now(pieces, now))
+            self.feed()
+
+    def swap(self, graph: Any) -> int:
+        """Put another graph in this one's place: state stays where nodes do, one fades into the other.
+
+        A node stays if its name, its kind and the size of its memory do, whatever its parameters are.
+        :returns: the frame at which the new plan begins to run.
+        :raises GraphError, ParameterError: what is wrong with it; the old one goes on.
+        """
+        with self.lock:
+            at = self._swap(_owned(graph))
+            self.feed()
+            return at
+
+    def gain(self, gain: float, ms: float | None = None) -> int:
+        """Fade the output to a gain (linear, 0 is mute); the frame at which that begins."""
+        return self._fade(rack.GAIN_KIND, gain, ms)
+
+    def bypass(self, amount: float, ms: float | None = None) -> int:
+        """Fade to the input, as late as the graph would make it, and back: 1 is the input alone."""
+        if self.channels != self.output_channels:
+            raise GraphError(f"only a graph with as many outputs as inputs can be bypassed (this one makes "
+                             f"{self.output_channels} channels of {self.channels})")
+        return self._fade(rack.BYPASS_KIND, amount, ms)
+
+    def tap(self, point: str, capacity_frames: int = 0, remembers: bool = False, *, ring: Ring | None = None,
+            drift: Drift | None = None, clock: int = 0) -> Tap:
+        """Copy what passes "in", "out" or the (first) output of a node into a ring from now on.
+
+        :param remembers: the ring keeps the last frames, and nobody empties it.
+        :param ring: one that is there already, of as many channels; else one of `capacity_frames` is made.
+        :param drift: what its reader follows our clock by; `clock` is the address of a virtual one.
+        """
+        with self.lock:
+            self.collect()
+            if self._tap_count >= rack.MOST_TAPS:
+                raise ParameterError(f"an engine has {rack.MOST_TAPS} taps at most: take one away first")
+            slot, channels = self._point(point)
+            if ring is None:
+                ring = Ring(channels, capacity_frames)
+            made = Tap(slot, ring, remembers, drift, clock)
+            self._send(self._now(), rack.TAP_KIND, made.address, owner=made)
+            self._tap_count += 1
+            return made
+
+    def channels_of(self, point: str) -> int:
+        """How many channels pass a point."""
+        with self.lock:
+            return self._point(point)[1]
+
+    def untap(self, tap: Tap) -> int:
+        """Take a tap away; the frame from which on it hears nothing more."""
+        with self.lock:
+            at = self._now()
+            self._send(at, rack.UNTAP_KIND, tap.address)
+            return at
+
+    def holds(self, tap: Tap) -> bool:
+        """Whether the audio thread may still write to a tap."""
+        with self.lock:
+            self.collect()
+            return tap.address in self._alive
+
+    def process(self, x: Array, block: int | None = None) -> Array:
+        """float32 ``[channels, frames]`` through the running plan, in this thread. For engines without a driver."""
+        x = np.ascontiguousarray(x, np.float32)
+        if x.ndim != 2 or x.shape[0] != self.channels:
+            raise ParameterError(f"the rack takes float32 [{self.channels}, frames] (got shape {x.shape})")
+        y = np.empty((self.output_channels, x.shape[1]), np.float32)
+        rack.run_rack(self.address, address(x), x.shape[1], address(y), y.shape[1], x.shape[1], block or self.block)
+        return y
+
+    def feed(self) -> None:
+        """Hand over what is planned for the near future, and free what has been given back. To be called often."""
+        with self.lock:
+            self.collect()
+            now = self._now()
+            later: list[Moment] = []
+            for moment in self._timeline.due(now + round(HORIZON_S * self.rate)):
+                if len(self._alive) > LETTERS // 2:     # the rest when these have been made
+                    later.append(moment)
+                    continue
+                self._make(moment, later)
+            for moment in later:
+                self._timeline.add(iter([moment]))
+
+    def collect(self) -> None:
+        """Free what the audio thread has given back."""
+        with self.lock:
+            for what, *_ in self._outbox.letters():
+                gone = self._alive.pop(what, None)
+                if isinstance(gone, Voice):
+                    for name, count in gone.plan.trouble.items():
+                        self._trouble[name] = self._trouble.get(name, 0) + count
+                    for each in self._alive.values():
+                        if isinstance(each, Voice) and each.before is gone:
+                            each.before = None
+                elif isinstance(gone, Tap):
+                    self._tap_count -= 1
+
+    # What follows is called with the lock held.
+
+    def _now(self) -> int:
+        """The frame at which something can be made that is asked for now: behind the last swap, which it is about."""
+        return max(self.position + self.lead_frames, self._swap_at)
+
+    def _node(self, name: str) -> Any:
+        if name not in self._graph or name in (IN, OUT):
+            raise GraphError(f"the graph has no node called {name!r} (it has: {', '.join(self.names) or 'none'})")
+        return self._graph.nodes[name]["node"]
+
+    def _settle(self, name: str) -> None:
+        """Note the values of a node that are reached before anything can be made that is asked for now."""
+        waiting = self._sent.get(name)
+        if waiting:
+            now = self._now()
+            for moment, _ in waiting:
+                if moment.frame <= now:
+                    self._graph.nodes[name]["node"] = _with(self._graph.nodes[name]["node"], moment.values)
+            self._sent[name] = [(m, change) for m, change in waiting if m.frame > now]
+
+    def _copy(self) -> Graph:
+        """The graph with the values of now."""
+        for name in self._sent:
+            self._settle(name)
+        made: Graph = self._graph.copy()
+        return made
+
+    def _replan(self, name: str, parameters: set[str]) -> None:
+        """Take back what is on its way to a node, and plan it anew, without what concerns some parameters."""
+        if parameters:
+            self._timeline.drop(name, parameters)
+        for moment in self._recall(name):
+            self._timeline.add(iter(without(moment, parameters)))
+
+    def _recall(self, name: str) -> list[Moment]:
+        """Take back what is on its way to a node and not yet to be counted on."""
+        self._settle(name)
+        taken = self._sent.pop(name, [])
+        for _, change in taken:
+            if change in self._alive:
+                set_native(change + 8 * CANCELLED, 1)
+        return [moment for moment, _ in taken]
+
+    def _planned(self, name: str) -> Any:
+        """A node with all the values that are on their way to it."""
+        self._settle(name)
+        node = self._node(name)
+        for moment, _ in self._sent.get(name, ()):
+            node = _with(node, moment.values)
+        return node
+
+    def _try(self, name: str, node: Any) -> None:
+        """Raise what `prepare` has against values that are to come."""
+        if name in self._voice.names:
+            try:
+                node.prepare(self._voice.plan.ops[self._voice.index(name)].format)
+            except ParameterError as error:
+                raise ParameterError(f"{name}: {error}") from error
+
+    def _make(self, moment: Moment, later: list[Moment] | None = None) -> int:
+        """Send a change, or the plan that makes it; into `later` goes what cannot be sent ahead of its time."""
+        name, now = moment.name, self._now()
+        at = max(moment.frame, now)
+        if name not in self._graph:     # the graph has been swapped meanwhile
+            return at
+        if any(sent.frame > at for sent, _ in self._sent.get(name, ())):    # what comes behind it builds upon it
+            self._replan(name, set())
+        before = self._planned(name)
+        after = _with(before, moment.values)
+        change: Change | None = None
+        if after != before and name in self._voice.names:
+            index = self._voice.index(name)
+            op = self._voice.plan.ops[index]
+            change = change_between(op, self._voice.plan.image.fields[index], before, after, moment.frames)
+            if change is None:
+                if later is not None and at > now:
+                    later.append(moment)
+                    return at
+                graph = self._copy()
+                graph.nodes[name]["node"] = after
+                return self._swap(graph)
+            self._send(at, rack.CHANGE_KIND, change.address, self._slots[name],
+                       self._layouts[self._voice.layout(name)], owner=change)
+        if at > now:
+            self._sent.setdefault(name, []).append((moment._replace(frame=at), change.address if change else 0))
+        else:
+            self._graph.nodes[name]["node"] = after
+        return at
+
+    def _swap(self, graph: Graph) -> int:
+        self.collect()
+        voice = self._make_voice(graph, self._voice)
+        if voice.plan.output_channels != self.output_channels:
+            raise GraphError(f"the new graph puts out {voice.plan.output_channels} channels where the engine has "
+                             f"{self.output_channels}: end it with a ChannelMap(channels={self.output_channels})")
+        at = max(self._now(), self._swap_end)
+        self._send(at, rack.SWAP_KIND, voice.address, owner=voice)
+        recalled = [moment for name in list(self._sent) for moment in self._recall(name)]
+        self._graph, self._voice = graph, voice
+        self._swap_at = at
+        self._swap_end = at + voice.warm_frames + ms_to_frames(self.fade_ms, self.rate)
+        for moment in recalled:
+            self._timeline.add(iter([moment]))
+        return at
+
+    def _make_voice(self, graph: Graph, before: Voice | None) -> Voice:
+        plan = Plan(graph, self.rate, self.channels, self.block)
+        wanted = [name for name in graph if name not in (IN, OUT)]
+        new = [name for name in wanted if name not in self._slots]
+        if len(self._slots) + len(new) > MOST_NAMES:    # a long life: names that are gone give up their numbers
+            self._slots = {name: k for name, k in self._slots.items() if name in self._graph or name in wanted}
+        taken = set(self._slots.values())
+        free = (k for k in itertools.count() if k not in taken)
+        for name in new:
+            self._slots[name] = next(free)
+            taken.add(self._slots[name])
+        return Voice(plan, {name: self._slots[name] for name in wanted}, self._layouts, before)
+
+    def _point(self, point: str) -> tuple[int, int]:
+        """Slot and channels of a place in the graph."""
+        if point == IN:
+            return IN_SLOT, self.channels
+        if point == OUT:
+            return OUT_SLOT, self.output_channels
+        self._node(point)
+        if point not in self._voice.names:
+            raise GraphError(f"{point} leads nowhere in this graph, and nothing passes it")
+        op = self._voice.plan.ops[self._voice.index(point)]
+        if not op.outputs:
+            raise GraphError(f"{point} has no output to listen to")
+        return self._slots[point], op.outputs[0].channels
+
+    def _fade(self, kind: int, value: float, ms: float | None) -> int:
+        with self.lock:
+            if not 0.0 <= value <= 1.0:
+                raise ParameterError(f"a fade goes to a gain between 0 and 1 (got {shown(value)})")
+            at = self.position + self.lead_frames   # no swap need be waited for
+            self._send(at, kind, struct.unpack("q", struct.pack("d", value))[0],
+                       ms_to_frames(self.fade_ms if ms is None else ms, self.rate))
+            return at
+
+    def _send(self, at: int, kind: int, *words: int, owner: Any = None) -> None:
+        if owner is not None:
+            if len(self._alive) >= LETTERS:
+                self.collect()
+            if len(self._alive) >= LETTERS:
+                raise ParameterError(f"{LETTERS} changes are on their way already: ask for fewer at a time, or plan "
+                                     "them with automate()")
+            self._alive[words[0]] = owner
+        if not self._inbox.put(at, next(self._number), kind, *words):
+            self._alive.pop(words[0], None)
+            raise ParameterError("the engine does not take any more changes: is it running?")
+
+
+def _owned(graph: Any) -> Graph:
+    """A copy, so that nobody else changes it."""
+    if is_node(graph):
+        return Graph.chain(graph)
+    if isinstance(graph, Graph):
+        return graph.copy()
+    read(graph)                         # says what it is if it is none
+    return Graph(graph)
+
+
+def _with(node: Any, values: Mapping[str, Any]) -> Any:
+    """A node with some parameters changed."""
+    current = {name: getattr(node, name) for name in declaration(node).params}
+    return type(node)(**{**current, **values})

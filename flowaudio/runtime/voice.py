@@ -1,0 +1,324 @@
+"""A plan as a running engine has it: with changes on their way, with what another plan leaves to it, and read while it
+runs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from flowaudio.core.atomics import add, exchange, load_acquire, store_release
+from flowaudio.core.kernel import kernel
+from flowaudio.core.memory import call_entry, copy, f32_1d, i64_1d
+from flowaudio.core.native import native
+from flowaudio.core.node import declaration
+from flowaudio.graph import walk
+from flowaudio.graph.image import address
+from flowaudio.graph.plan import Plan
+from flowaudio.runtime.change import CHANGE, GONE, LENGTH, STEP, change_apply, change_begin, layout_of, row_word
+from flowaudio.runtime.mailbox import mail_put
+
+__all__ = ["Voice", "voice_advance", "voice_change", "voice_dry", "voice_inherit", "voice_publish",
+           "voice_room", "voice_row", "voice_walk"]
+
+EXPLODED_BITS = int(np.float32(1000.0).view(np.int32))
+"""A node whose output reaches +60 dB over full scale is taken for one that explodes: somebody may be listening."""
+
+# HEADER: of the plan. SLOTS: int64 [SLOT_COUNT, 2], the row of each slot (or 0) and its layout. ACTIVE: how many
+# changes are on their way, LIST: their addresses. COPIES: (to, from, bytes) of the state that is taken over. WARM:
+# frames to run unheard. MEASURES: (field, bytes). SEQUENCE: odd while SNAPSHOT is being written. DRY, DRY_SIZE, DRY_AT:
+# a ring of input, as long as the plan is late. TIMED: frames in which operations were timed. WALK, WALK_TIMED: what
+# walks the plan.
+(HEADER, SLOTS, SLOT_COUNT, ACTIVE, LIST, COPIES, COPY_COUNT, WARM, MEASURES, MEASURE_COUNT, SEQUENCE, SNAPSHOT,
+ DRY, DRY_SIZE, DRY_AT, TIMED, WALK, WALK_TIMED, VOICE) = range(19)
+
+Array = np.ndarray[Any, Any]
+Key = tuple[str, type, int]
+
+
+@kernel
+def voice_row(voice: int, slot: int, layout: int) -> int:
+    """The row of a slot, or 0 if this plan has no node there, or (`layout` not 0) one that is made differently."""
+    told = i64_1d(voice, VOICE)
+    if slot < 0 or slot >= told[SLOT_COUNT]:
+        return 0
+    pair = i64_1d(told[SLOTS] + 16 * slot, 2)
+    if layout != 0 and pair[1] != layout:
+        return 0
+    return pair[0]
+
+
+@kernel
+def voice_inherit(voice: int) -> None:
+    """Take over the state of those nodes that have not changed."""
+    told = i64_1d(voice, VOICE)
+    for k in range(told[COPY_COUNT]):
+        triple = i64_1d(told[COPIES] + 24 * k, 3)
+        copy(triple[0], triple[1], triple[2])
+
+
+@kernel
+def voice_change(voice: int, change: int, row: int) -> int:
+    """Begin a change of a row; the change that it takes the place of, or 0."""
+    told = i64_1d(voice, VOICE)
+    active = i64_1d(told[LIST], told[ACTIVE] + 1)
+    place, before = told[ACTIVE], 0
+    for k in range(told[ACTIVE]):
+        if row_word(active[k]) == row:
+            place, before = k, active[k]
+    change_begin(change, row)
+    active[place] = change
+    if before == 0:
+        told[ACTIVE] += 1
+    length = i64_1d(change, CHANGE)[LENGTH]
+    change_apply(change, STEP / length if length > STEP else 1.0)
+    return before
+
+
+@kernel
+def voice_room(voice: int, count: int) -> int:
+    """How many of `count` frames can be walked before a change takes its next step."""
+    told = i64_1d(voice, VOICE)
+    active = i64_1d(told[LIST], told[ACTIVE])
+    for k in range(told[ACTIVE]):
+        count = min(count, STEP - i64_1d(active[k], CHANGE)[GONE] % STEP)
+    return count
+
+
+@kernel
+def voice_advance(voice: int, count: int, retired: int, letter: int) -> None:
+    """`count` frames have gone, not more than there was room for: step, and give back the changes that have arrived."""
+    told = i64_1d(voice, VOICE)
+    active = i64_1d(told[LIST], told[ACTIVE])
+    k = 0
+    while k < told[ACTIVE]:
+        change = i64_1d(active[k], CHANGE)
+        change[GONE] += count
+        if change[GONE] >= change[LENGTH]:
+            i64_1d(letter, 1)[0] = active[k]
+            mail_put(retired, letter)
+            told[ACTIVE] -= 1
+            active[k] = i64_1d(told[LIST], told[ACTIVE] + 1)[told[ACTIVE]]
+        else:
+            if change[GONE] % STEP == 0:
+                change_apply(active[k], (change[GONE] + STEP) / change[LENGTH])
+            k += 1
+
+
+@kernel
+def voice_walk(voice: int, x: int, x_stride: int, y: int, y_stride: int, count: int, timed: bool) -> None:
+    """`count` frames through the plan, from rows to rows."""
+    told = i64_1d(voice, VOICE)
+    plan = i64_1d(told[HEADER], walk.HEADER)
+    for c in range(plan[walk.IN_CHANNELS]):
+        copy(plan[walk.IN] + 4 * c * count, x + 4 * c * x_stride, 4 * count)
+    if timed:
+        call_entry(told[WALK_TIMED], told[HEADER], count)
+        told[TIMED] += count
+    else:
+        call_entry(told[WALK], told[HEADER], count)
+    for c in range(plan[walk.OUT_CHANNELS]):
+        copy(y + 4 * c * y_stride, plan[walk.OUT] + 4 * c * count, 4 * count)
+
+
+@kernel
+def voice_dry(voice: int, x: int, x_stride: int, y: int, y_stride: int, channels: int, count: int) -> None:
+    """The input as late as the plan makes it, without the plan."""
+    told = i64_1d(voice, VOICE)
+    size = told[DRY_SIZE]
+    if size == 0:
+        for c in range(channels):
+            copy(y + 4 * c * y_stride, x + 4 * c * x_stride, 4 * count)
+        return
+    for c in range(channels):
+        ring, new = f32_1d(told[DRY] + 4 * c * size, size), f32_1d(x + 4 * c * x_stride, count)
+        late, at = f32_1d(y + 4 * c * y_stride, count), told[DRY_AT]
+        for n in range(count):
+            late[n] = ring[at]
+            ring[at] = new[n]
+            at = at + 1 if at + 1 < size else 0
+    told[DRY_AT] = (told[DRY_AT] + count) % size
+
+
+@kernel
+def voice_publish(voice: int) -> None:
+    """Copy what the nodes measure to where others may read it. An odd number says that it is being written."""
+    told = i64_1d(voice, VOICE)
+    exchange(voice + 8 * SEQUENCE, told[SEQUENCE] + 1)
+    to = told[SNAPSHOT]
+    for k in range(told[MEASURE_COUNT]):
+        pair = i64_1d(told[MEASURES] + 16 * k, 2)
+        copy(to, pair[0], pair[1])
+        to += -(-pair[1] // 8) * 8
+    store_release(voice + 8 * SEQUENCE, told[SEQUENCE] + 1)
+
+
+@native
+def snapshot(voice: int, to: int, size: int) -> int:
+    """Read what was published last, as it was at one moment; how often it had to be read."""
+    tries = 0
+    while True:
+        tries += 1
+        before = load_acquire(voice + 8 * SEQUENCE)
+        copy(to, i64_1d(voice, VOICE)[SNAPSHOT], size)
+        if add(voice + 8 * SEQUENCE, 0) == before and before % 2 == 0:
+            return tries
+
+
+class Voice:
+    """A plan in memory that a rack can take up, made on the control thread."""
+
+    def __init__(self, plan: Plan, slots: Mapping[str, int], layouts: dict[tuple[object, ...], int],
+                 before: "Voice | None" = None) -> None:
+        """
+        :param slots: the number of each name, for good.
+        :param layouts: the number of each way to lay out a node's memory; those that are new are added.
+        :param before: the voice whose state this one takes over, where the nodes are the same.
+        """
+        self.plan = plan
+        self.before = before            # its memory is read when this one begins
+        plan.image.header[walk.LIMIT] = EXPLODED_BITS
+        self._layout_keys = [layout_of(op.node, fields) for op, fields in
+                             zip(plan.ops, plan.image.fields, strict=True)]
+        self._rows: dict[str, int] = {op.name: k for k, op in reversed(list(enumerate(plan.ops)))}
+        self._slots = np.zeros((max(slots.values(), default=0) + 1, 2), np.int64)
+        for name, slot in slots.items():
+            if name in self._rows:
+                k = self._rows[name]
+                self._slots[slot] = self.row(k), layouts.setdefault(self._layout_keys[k], len(layouts) + 1)
+        self._words = np.zeros(VOICE, np.int64)
+        self._dry = np.zeros((plan.channels, max(plan.latency, 1)), np.float32)
+        self._copies = np.array(self._inherited(before) or [(0, 0, 0)], np.int64)
+        self._measures, self._places, size = self._measured()
+        self._snapshot = np.zeros(max(size, 8), np.uint8)
+        self._list = np.zeros(len(plan.ops) + 1, np.int64)
+        self._fill(before)
+        self._publish()
+
+    @property
+    def address(self) -> int:
+        """Of its words: what the compiled functions take."""
+        return address(self._words)
+
+    def row(self, k: int) -> int:
+        """Address of the row of an operation."""
+        return address(self.plan.image.rows) + 8 * walk.ROW * k
+
+    def index(self, name: str) -> int:
+        """Which operation a node is; KeyError if this plan has none of that name."""
+        return self._rows[name]
+
+    @property
+    def names(self) -> Mapping[str, int]:
+        """All operations by name."""
+        return self._rows
+
+    def layout(self, name: str) -> tuple[object, ...]:
+        """How a node's parameters and state lie in memory."""
+        return self._layout_keys[self.index(name)]
+
+    def read(self, name: str) -> dict[str, Array]:
+        """What a node measures, as it was at the end of one block."""
+        data = np.zeros_like(self._snapshot)
+        snapshot(self.address, address(data), data.nbytes)
+        return {key: np.ndarray(shape, dtype, data, offset).copy()
+                for key, (shape, dtype, offset) in self._places[name].items()}
+
+    @property
+    def heard(self) -> bool:
+        """Whether it has run: before, it measures nothing."""
+        return bool(self._words[SEQUENCE])
+
+    @property
+    def warm_frames(self) -> int:
+        """Frames for which it runs unheard before it is faded in."""
+        return int(self._words[WARM])
+
+    @property
+    def measuring(self) -> list[str]:
+        """Names of the nodes that measure."""
+        return list(self._places)
+
+    @property
+    def busy_ns(self) -> dict[str, float]:
+        """Time for a frame, of each operation, in nanoseconds; of the blocks that were timed."""
+        timed = int(self._words[TIMED])
+        made: dict[str, float] = {}
+        for op, ns in zip(self.plan.ops, self.plan.image.rows[:, walk.BUSY_NS], strict=True):
+            made[op.name] = made.get(op.name, 0.0) + (ns / timed if timed else 0.0)
+        return made
+
+    def _fill(self, before: "Voice | None") -> None:
+        words = self._words
+        words[HEADER], words[SLOTS], words[LIST] = self.plan.header, address(self._slots), address(self._list)
+        words[SLOT_COUNT] = len(self._slots)
+        words[WALK], words[WALK_TIMED] = walk.walk_native.address, walk.walk_timed_native.address
+        words[COPIES], words[COPY_COUNT] = address(self._copies), len(self._copies) if self._copies[0, 2] else 0
+        # What is new needs as long as this to put out what belongs to the present; what stays needs no time.
+        words[WARM] = self.plan.latency if before is not None and not self._same_as(before) else 0
+        words[MEASURES], words[MEASURE_COUNT] = address(self._measures), len(self._places) and len(self._measures)
+        words[SNAPSHOT] = address(self._snapshot)
+        words[DRY], words[DRY_SIZE] = address(self._dry), self.plan.latency
+
+    def _same_as(self, before: "Voice") -> bool:
+        return self._keys() == before._keys() and self._layout_keys == before._layout_keys
+
+    def _keys(self) -> list[Key]:
+        counts: dict[tuple[str, type], int] = {}
+        keys = []
+        for op in self.plan.ops:
+            key = (op.name, type(op.node))
+            counts[key] = counts.get(key, -1) + 1
+            keys.append((*key, counts[key]))
+        return keys
+
+    def _inherited(self, before: "Voice | None") -> list[tuple[int, int, int]]:
+        """(to, from, bytes) of the state of the nodes that are the same in both."""
+        if before is None:
+            return []
+        theirs = {key: k for k, key in enumerate(before._keys())}
+        copies: list[tuple[int, int, int]] = []
+        for k, key in enumerate(self._keys()):
+            j = theirs.get(key)
+            if j is None or before._layout_keys[j] != self._layout_keys[k] or not _alike(self, k, before, j):
+                continue
+            for name in _state_names(self.plan.ops[k]):
+                to, source = self.plan.image.view(k, name), before.plan.image.view(j, name)
+                if to.nbytes:
+                    copies.append((address(to), address(source), to.nbytes))
+        if self.plan.latency and before.plan.latency == self.plan.latency and (
+                before.plan.channels == self.plan.channels):
+            copies.append((address(self._dry), address(before._dry), self._dry.nbytes))
+            copies.append((self.address + 8 * DRY_AT, before.address + 8 * DRY_AT, 8))
+        return copies
+
+    def _measured(self) -> tuple[Array, dict[str, dict[str, Any]], int]:
+        pairs: list[tuple[int, int]] = []
+        places: dict[str, dict[str, Any]] = {}
+        size = 0
+        for k, op in enumerate(self.plan.ops):
+            for key in declaration(op.node).measures:
+                view = self.plan.image.view(k, key)
+                places.setdefault(op.name, {})[key] = (view.shape, view.dtype, size)
+                pairs.append((address(view), view.nbytes))
+                size += -(-view.nbytes // 8) * 8
+        return np.array(pairs or [(0, 0)], np.int64), places, size
+
+    def _publish(self) -> None:
+        """Before the first block: what prepare() made."""
+        for name, fields in self._places.items():
+            for key, (shape, dtype, offset) in fields.items():
+                np.ndarray(shape, dtype, self._snapshot, offset)[...] = self.plan.image.view(self._rows[name], key)
+
+
+def _state_names(op: Any) -> tuple[str, ...]:
+    return tuple(getattr(op.state, "_fields", ()))
+
+
+def _alike(new: Voice, k: int, old: Voice, j: int) -> bool:
+    """Whether all whole numbers among the parameters agree: lengths and modes that the state was made for."""
+    for name in getattr(new.plan.ops[k].params, "_fields", ()):
+        a, b = new.plan.image.view(k, name), old.plan.image.view(j, name)
+        if a.dtype.kind != "f" and not np.array_equal(a, b):
+            return False
+    return True
