@@ -1,273 +1,128 @@
-"""What moves an engine's frames: which callbacks, rings and threads lie between its source and its sink.
+"""The parts between an engine's source and sink at work: loaded, started, watched, stopped in the right order."""
 
-::
+import time
 
-    one sound card        card ─► plan ─► card                  the plan in the callback (direct), or in a thread
-    two sound cards       card ─► ring, resampler ─► plan ─► card
-    file to sound card    decoder ─► ring ─► plan ─► card
-    sound card to file    card ─► plan ─► ring ─► encoder
-    file to file          decoder ─► ring ─► plan ─► ring ─► encoder
-
-Where both sides have clocks, and they are not one, the resampler follows the difference. A side without a clock waits.
-"""
-
-from typing import Any, Protocol
-
-import numpy as np
-
-from flowaudio.core.errors import ParameterError
-from flowaudio.core.memory import monotonic_ns
-from flowaudio.core.native import native
-from flowaudio.live.ends import Listening, Reader
-from flowaudio.live.streams import LiveStream
-from flowaudio.runtime.callback import Caller, card_callback
-from flowaudio.runtime.card import Card
+from flowaudio.core.native import Native
+from flowaudio.live.connect import Ends, Parts, connect
+from flowaudio.live.ends import Reader
+from flowaudio.runtime.callback import CallbackCounters, card_callback
 from flowaudio.runtime.control import Rack
-from flowaudio.runtime.drift import Drift, drift_wrote, least_ring_frames, safe_target_frames
-from flowaudio.runtime.pipeline import Stage, encode_from
-from flowaudio.runtime.rack_stage import rack_between, run_rack_between
-from flowaudio.runtime.ring import Cancelled, Ring, get_native, read_native, set_native, write_native
-from flowaudio.runtime.tap import Tap
+from flowaudio.runtime.drift import safe_target_frames
+from flowaudio.runtime.rack_stage import rack_between
+from flowaudio.runtime.ring import get_native, read_native, set_native, write_native
 
-__all__ = ["Drive", "Sink"]
+__all__ = ["Drive"]
 
-Array = np.ndarray[Any, Any]
-
-RING_S = 1.0
-"""What a ring between a thread and a callback holds: how long Python may be held up."""
-
-NETWORK_S, NETWORK_JITTER_MS = 0.5, 50.0
-"""Least delay when a station in the network is followed, and how unevenly its packets may come."""
-
-
-@native
-def note_written(drift: int, frames: int) -> int:
-    """Tell the reader of a ring that `frames` frames have been written to it now."""
-    drift_wrote(drift, monotonic_ns(), frames)
-    return 0
-
-
-class Sink(Protocol):
-    """What takes blocks of sound, float32 ``[channels, frames]``."""
-
-    def write(self, block: Array) -> None:
-        """Take one block."""
-
-    def close(self) -> None:
-        """All is there."""
+PREFILL_S = 0.2
+"""How much of a file is decoded before a sound card asks for it."""
 
 
 class Drive:
-    """The parts between a source, a rack and a sink. They own their memory as long as anything runs."""
+    """Everything that moves an engine's frames."""
 
-    def __init__(self, rack: Rack, source: Card | Reader | Listening | None, sink: Card | Sink | None, *,
-                 output_card: Card | None, input_card: Card | None, block: int, card_block: int, direct: bool,
-                 buffer_frames: int, follows: bool, howl: bool) -> None:
-        self.rack = rack
-        self.streams: list[LiveStream] = []
-        self.stages: list[Stage] = []
-        self.rings: list[Ring] = []
-        self.callers: list[Caller] = []
-        self.drift: Drift | None = None
-        self._per_frame = 1.0
-        self.tap: tuple[Rack, Tap] | None = None
-        self.waiting_frames = 0
-        """Frames that wait in rings between the source and the sink, where that is fixed."""
-        self._source, self._sink = source, sink
-        self._in, self._out = input_card, output_card
-        self._block, self._card_block = block, card_block
-        self._direct, self._buffer, self._follows, self._howl = direct, buffer_frames, follows, howl
-        self._connect()
+    def __init__(self, rack: Rack, ends: Ends) -> None:
+        """:raises ParameterError, SourceError, TargetError: what cannot be connected."""
+        self.rack, self.ends = rack, ends
+        self.parts: Parts = connect(rack, ends)
+        self._virtual = any(card is not None and card.clock() for card in (ends.input_card, ends.output_card))
+        used: list[Native] = [card_callback] if self.parts.streams else []
+        used += [rack_between, get_native, set_native, write_native, read_native] if self.parts.stages else []
+        for each in used:
+            each.linked  # noqa: B018  # to ask for it is to compile it: nothing is compiled while sound waits
+
+    def start(self) -> None:
+        """Start the threads and open the devices.
+
+        :raises SourceError, TargetError: what a file or a device has against it.
+        """
+        for stage in self.parts.stages:
+            stage.thread.start()
+        if isinstance(self.ends.source, Reader) and self.parts.streams and self.parts.drift is None:
+            self._prefill()
+        for stream in self.parts.streams:
+            stream.open()
+
+    def stop(self, abort: bool) -> list[BaseException]:
+        """Close the devices, end the threads; what went wrong in them. What was played goes into a file, to the end.
+
+        :param abort: what is on its way need not arrive.
+        """
+        ends, parts = self.ends, self.parts
+        if isinstance(ends.source, Reader):
+            ends.source.stop()
+        for stream in parts.streams:
+            stream.close()
+        if parts.tap is not None:
+            rack, tap = parts.tap
+            rack.untap(tap)
+        stages = {stage.name: stage for stage in parts.stages if stage.thread.ident is not None}
+        if abort or ends.sink is None:
+            for ring in parts.rings:
+                ring.cancel()
+        elif "plan" in stages:
+            if not isinstance(ends.source, Reader):
+                parts.rings[0].close()  # its writer, a callback or another engine, has stopped
+        else:
+            parts.rings[-1].close()
+        for stage in stages.values():
+            stage.wait()
+        return [stage.error for stage in parts.stages if stage.error is not None]
+
+    def adapt(self) -> None:
+        """Fit to the blocks that the devices really bring: they may be longer than anybody has said."""
+        parts = self.parts
+        longest = max((caller.counters.most_frames for caller in parts.callers), default=0)
+        if not self._virtual and longest:
+            self.rack.lead_frames = max(self.rack.lead_frames, 2 * longest)
+        if parts.drift is not None and longest > parts.followed_block:
+            parts.followed_block = longest
+            safe = safe_target_frames(parts.input_rate, self.rack.rate, longest, longest, parts.jitter_ms)
+            parts.drift.target_frames = max(parts.drift.target_frames, safe)
 
     @property
-    def playing(self) -> Caller | None:
-        """The callback that plays, if a sound card does."""
-        return self.callers[-1] if self._out is not None else None
+    def alive(self) -> bool:
+        """Whether an audio thread may be at work."""
+        return any(stream.running for stream in self.parts.streams) or any(
+            stage.name == "plan" and stage.thread.is_alive() for stage in self.parts.stages)
 
     @property
-    def following_frames(self) -> int:
-        """Frames of delay of the resampler that follows another clock; 0 where there is none."""
-        return round(self.drift.delay_frames * self._per_frame) if self.drift is not None else 0
+    def failed(self) -> BaseException | None:
+        """What has ended one of the threads before its time."""
+        return next((stage.error for stage in self.parts.stages if stage.error is not None), None)
 
     @property
     def ended(self) -> bool:
         """Whether the source has ended and all of it has gone through."""
-        if self._out is not None and isinstance(self._source, Reader):
-            if self._follows:
-                return self.stages[0].ended.is_set() and self.rings[0].fill < self._block
-            return bool(self.callers[-1].counters.ended)
-        plans = [stage for stage in self.stages if stage.name in ("plan", "encoder")]
-        return bool(plans) and all(stage.ended.is_set() for stage in plans)
+        ends, parts = self.ends, self.parts
+        if ends.output_card is not None and isinstance(ends.source, Reader):
+            if ends.follows:
+                return parts.stages[0].ended.is_set() and parts.rings[0].fill < ends.block
+            return bool(parts.callers[-1].counters.ended)
+        last = [stage for stage in parts.stages if stage.name in ("plan", "encoder")]
+        return bool(last) and all(stage.ended.is_set() for stage in last)
 
-    def _connect(self) -> None:
-        if self._in is not None and self._out is not None:
-            if self._in is self._out or self._in.same_device(self._out):
-                self._one_card()
-            else:
-                self._two_cards()
-        elif self._out is not None:
-            self._to_card()
-        elif self._in is not None:
-            self._from_card()
-        else:
-            self._without_card()
+    @property
+    def counters(self) -> list[CallbackCounters]:
+        """Of all callbacks."""
+        return [caller.counters for caller in self.parts.callers]
 
-    def load(self) -> None:
-        """Find or compile all that will run, before anything does."""
-        for each in (card_callback,) if self.streams else ():
-            each.linked  # noqa: B018  # asking for it compiles it
-        for each in (rack_between, get_native, set_native, write_native, read_native) if self.stages else ():
-            each.linked  # noqa: B018
+    @property
+    def latency_frames(self) -> int:
+        """Frames that wait in rings and in the resampler."""
+        parts = self.parts
+        followed = parts.drift.delay_frames * self.rack.rate / parts.input_rate if parts.drift is not None else 0.0
+        return parts.waiting_frames + round(followed)
 
-    # Each way to connect source and sink.
+    @property
+    def device_latency_frames(self) -> int:
+        """Frames that the devices and their drivers hold, as those say."""
+        return sum(stream.latency_frames for stream in self.parts.streams)
 
-    def _one_card(self) -> None:
-        assert self._in is not None
-        if self._direct:
-            self._stream(self._in, "duplex", self._caller(rack=True), self._counts())
-            return
-        into, out = self._ring(self.rack.channels), self._ring(self.rack.output_channels)
-        out.write(np.zeros((self.rack.output_channels, self._buffer), np.float32))
-        self.waiting_frames = self._buffer
-        self._plan(into, out, live=True)
-        self._stream(self._in, "duplex", self._caller(sink=into, source=out), self._counts())
-
-    def _two_cards(self) -> None:
-        assert self._in is not None and self._out is not None
-        ring = self._followed(self._in.rate("input"), self.rack.channels)
-        assert self.drift is not None
-        # The input has a stream of its own rate; what follows its clock is in the output's callback.
-        capture = self._caller(sink=ring, sink_drift=self.drift, clock_of=self._in)
-        self._stream(self._in, "input", capture, (self._counts()[0], 0), self._in.rate("input"))
-        play = self._caller(rack=True, source=ring, source_drift=self.drift)
-        self._stream(self._out, "output", play, (0, self._counts()[1]))
-
-    def _to_card(self) -> None:
-        assert self._out is not None
-        ring: Ring | None = None
-        if isinstance(self._source, Reader) and not self._follows:
-            ring = self._ring(self.rack.channels)
-            self._decode(self._source, ring)
-        elif self._source is not None:
-            ring = self._follow(self._source)
-        if not self._direct and ring is not None and self.drift is None:
-            out = self._ring(self.rack.output_channels)
-            self._plan(ring, out, live=False)
-            self._stream(self._out, "output", self._caller(source=out), (0, self._counts()[1]))
-            return
-        self._stream(self._out, "output", self._caller(rack=True, source=ring, source_drift=self.drift),
-                     (0, self._counts()[1]))
-
-    def _from_card(self) -> None:
-        assert self._in is not None
-        out = self._ring(self.rack.output_channels) if self._sink is not None else None
-        if self._direct:
-            caller = self._caller(rack=True, sink=out)
-        else:
-            into = self._ring(self.rack.channels)
-            self._plan(into, out, live=True)
-            caller = self._caller(sink=into)
-        if out is not None:
-            self._encode(out)
-        self._stream(self._in, "input", caller, (self._counts()[0], 0))
-
-    def _without_card(self) -> None:
-        into = self._ring(self.rack.channels)
-        out = self._ring(self.rack.output_channels) if self._sink is not None else None
-        if isinstance(self._source, Listening):
-            self._listen(self._source, into)
-        elif isinstance(self._source, Reader):
-            self._decode(self._source, into)
-        else:
-            raise ParameterError("an engine without a source and without a sound card has nothing that would make it "
-                                 "go: give it an input, or a SoundCard() as its output")
-        self._plan(into, out, live=isinstance(self._source, Listening))
-        if out is not None:
-            self._encode(out)
-
-    # Their parts.
-
-    def _ring(self, channels: int, least: int = 0) -> Ring:
-        ring = Ring(channels, max(round(RING_S * self.rack.rate), 4 * self._block, 2 * self._buffer, least))
-        self.rings.append(ring)
-        return ring
-
-    def _counts(self) -> tuple[int, int]:
-        """Channels to ask of the cards: what the plan has, or all that there are if those are fewer."""
-        rack = self.rack
-        into = min(rack.channels, self._in.channels("input")) if self._in is not None else 0
-        out = max(min(rack.output_channels, self._out.channels("output")), 1) if self._out is not None else 0
-        if self._out is not None and rack.output_channels == 1:
-            out = min(2, self._out.channels("output"))  # a mono graph is heard on both sides
-        elif self._out is not None and out < rack.output_channels:
-            name = self._out.name or "the default sound card"
-            raise ParameterError(f"the graph puts out {rack.output_channels} channels, and {name} has {out}: end the "
-                                 f"graph with a ChannelMap(channels={out})")
-        return into, out
-
-    def _caller(self, *, rack: bool = False, source: Ring | None = None, source_drift: Drift | None = None,
-                sink: Ring | None = None, sink_drift: Drift | None = None, clock_of: Card | None = None) -> Caller:
-        into, out = self._counts()
-        card = clock_of or self._out or self._in
-        assert card is not None
-        made = Caller(rack=self.rack.address if rack else 0, card_in=into, card_out=out,
-                      plan_in=self.rack.channels, plan_out=self.rack.output_channels,
-                      source=source.address if source is not None else 0,
-                      source_drift=source_drift.address if source_drift is not None else 0,
-                      sink=sink.address if sink is not None else 0,
-                      sink_drift=sink_drift.address if sink_drift is not None else 0,
-                      clock=card.clock(), howl=self._howl and self._out is not None, rate=self.rack.rate)
-        self.callers.append(made)
-        return made
-
-    def _stream(self, card: Card, side: str, caller: Caller, channels: tuple[int, int], rate: int = 0) -> None:
-        self.streams.append(LiveStream(card, side, caller, rate or self.rack.rate, self._card_block, channels,
-                                       (self.rack, self.rings, self.drift)))
-
-    def _followed(self, rate: int, channels: int, least_s: float = 0.0, jitter_ms: float = 1.0) -> Ring:
-        """A ring whose reader follows the clock of its writer."""
-        block = max(self._card_block, self._block)
-        safe = safe_target_frames(rate, self.rack.rate, block, block, jitter_ms)
-        target = max(safe, round(least_s * rate), self._buffer if self._buffer > block else 0)
-        self.drift = Drift(channels, rate, self.rack.rate, target, jitter_ms)
-        self._per_frame = self.rack.rate / rate
-        return self._ring(channels, least_ring_frames(rate, target, block, jitter_ms))
-
-    def _follow(self, source: Any) -> Ring:
-        if isinstance(source, Reader):
-            ring = self._followed(source.rate, self.rack.channels, NETWORK_S, NETWORK_JITTER_MS)
-            self._decode(source, ring, self.drift)
-            return ring
-        ring = self._followed(source.engine.rack.rate, self.rack.channels)
-        self._listen(source, ring)
-        return ring
-
-    def _listen(self, source: Listening, ring: Ring) -> None:
-        """Let another engine write into a ring; our own letter takes it off again."""
-        tap = source.engine.rack.tap(source.point, 0, ring=ring, drift=self.drift, clock=source.engine.clock or source.engine.rack.clock)
-        self.tap = source.engine.rack, tap
-
-    def _decode(self, reader: Reader, ring: Ring, drift: Drift | None = None) -> None:
-        def work() -> None:
-            for block in reader.blocks():
-                ring.write(block)
-                if drift is not None:
-                    note_written(drift.address, block.shape[1])
-            ring.close()
-
-        self.stages.append(Stage("decoder", work, [ring]))
-
-    def _plan(self, into: Ring, out: Ring | None, live: bool) -> None:
-        """A thread for the plan. Live, it takes what the card brings, so that it is not late by a block of its own."""
-        block = min(self._block, self._card_block or self._block) if live else self._block
-
-        def work() -> None:
-            if not run_rack_between(self.rack, into, out, block=block, live=live):
-                raise Cancelled("a ring of the plan was cancelled")
-
-        self.stages.append(Stage("plan", work, [into] if out is None else [into, out]))
-
-    def _encode(self, ring: Ring) -> None:
-        sink = self._sink
-        assert sink is not None and not hasattr(sink, "same_device")
-        self.stages.append(encode_from(ring, sink))
+    def _prefill(self) -> None:
+        """Let a decoder run ahead of the sound card that will play it."""
+        ring, stage = self.parts.rings[0], self.parts.stages[0]
+        deadline = time.monotonic() + 5.0
+        while ring.fill < PREFILL_S * self.rack.rate and not stage.ended.is_set() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if stage.error is not None:
+            raise stage.error

@@ -1,7 +1,9 @@
 """What an engine can take its sound from and bring it to, beside sound cards: files, URLs, arrays, other engines."""
 
+import collections
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from flowaudio.io.formats import Codec
     from flowaudio.live.engine import Engine
 
-__all__ = ["File", "Listening", "Memory", "Reader", "Writer", "file_of"]
+__all__ = ["File", "Listening", "Memory", "Reader", "Writer", "file_of", "live_edge"]
 
 Array = np.ndarray[Any, Any]
 
 CHUNK = 4096
+
+EDGE_S = 0.7
 
 
 class File:
@@ -141,6 +145,23 @@ class Reader:
     def stop(self) -> None:
         """End after the block that is being read."""
         self._stopped.set()
+
+
+def live_edge(blocks: Iterator[Array], rate: int) -> Iterator[Array]:
+    """Leave out what a station sends in a burst when somebody connects: from the first block that is not old.
+
+    A burst is over when, in EDGE_S, no more has come than lasts half as long again.
+    """
+    came: collections.deque[tuple[float, float]] = collections.deque()
+    for block in blocks:
+        now = time.monotonic()
+        came.append((now, block.shape[1] / rate))
+        while came[0][0] < now - EDGE_S:
+            came.popleft()
+            if sum(seconds for _, seconds in came) <= 1.5 * EDGE_S:
+                yield block
+                yield from blocks
+                return
 
 
 class Memory:

@@ -12,27 +12,25 @@ import numpy as np
 
 from flowaudio.core.errors import FlowaudioError, ParameterError
 from flowaudio.graph.graph import Graph
+from flowaudio.live.connect import Ends
 from flowaudio.live.drive import Drive
-from flowaudio.live.ends import File, Listening, Memory, Reader, Writer, file_of
+from flowaudio.live.ends import File, Listening, Memory, Writer, file_of
 from flowaudio.live.events import Event, Log
 from flowaudio.live.handle import NodeHandle
 from flowaudio.live.recording import FlightRecorder, Recording, close_all
+from flowaudio.live.resolve import channels_of, rate_of, refuse_feedback, sink_of, source_of
 from flowaudio.live.stats import Stats
 from flowaudio.live.streams import is_card
 from flowaudio.live.watch import Watch
 from flowaudio.runtime.callback import CallbackCounters
-from flowaudio.runtime.card import Card
 from flowaudio.runtime.control import Rack
 
 __all__ = ["Engine"]
 
 Array = np.ndarray[Any, Any]
 
-TICK_S = 0.05
+TICK_S = 0.1
 """How often the supervising thread looks after everything."""
-
-PREFILL_S = 0.2
-"""How much of a file is decoded before a sound card asks for it."""
 
 _open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 
@@ -74,33 +72,31 @@ class Engine:
         self.log = Log(on_event)
         in_card, out_card = (card if is_card(card) else None for card in (input, output))
         if in_card is not None and out_card is not None and not allow_feedback:
-            _refuse_feedback(in_card, out_card)
-        self.rate = rate or _rate(input, output, in_card, out_card)
-        source = _source(input, in_card, self.rate, channels, out_card is None)
-        count = channels or _channels(source, in_card, out_card)
+            refuse_feedback(in_card, out_card)
+        self.rate = rate or rate_of(input, in_card, out_card)
+        source = source_of(input, in_card, self.rate, channels)
+        count = channels or channels_of(source, in_card, out_card)
         virtual = any(card is not None and card.clock() for card in (in_card, out_card))
         card_block = int(getattr(out_card or in_card, "block", None) or 0)
         walked = block or 256
         live = in_card is not None or out_card is not None
-        lead = 0 if virtual else 2 * max(walked, card_block) if live else 8 * walked
-        self.rack = Rack(graph, self.rate, count, walked, lead_frames=lead, fade_ms=fade_ms)
-        self._output_file = None if out_card is not None else file_of(output)
-        self._sink = out_card if out_card is not None else self._open_sink(output)
+        self._lead = 0 if virtual else 2 * max(walked, card_block) if live else 8 * walked
+        self.rack = Rack(graph, self.rate, count, walked, fade_ms=fade_ms)
+        self._sink = None if out_card is not None else sink_of(output, self.rate, self.rack.output_channels)
         self._edge_ms = edge_ms if out_card is not None and not virtual else 0.0
         self.clock = next((card.clock() for card in (out_card, in_card) if card is not None), 0)
         """Address of a virtual time; 0 for the real one."""
         buffer_frames = round(buffer_ms * self.rate / 1000) if buffer_ms else 2 * (card_block or walked)
-        self._reader = source if isinstance(source, Reader) else None
         file = file_of(input)
+        ends = Ends(source=source if in_card is None else None, sink=self._sink, input_card=in_card,
+                    output_card=out_card, block=walked, card_block=card_block, direct=direct,
+                    buffer_frames=buffer_frames, follows=file is not None and file.live,
+                    howl=in_card is not None and out_card is not None and not allow_feedback)
         try:
-            self._drive = Drive(self.rack, source, self._sink, output_card=out_card, input_card=in_card, block=walked,
-                                card_block=card_block, direct=direct, buffer_frames=buffer_frames,
-                                follows=file is not None and file.live,
-                                howl=in_card is not None and out_card is not None and not allow_feedback)
+            self._drive = Drive(self.rack, ends)
         except BaseException:
-            self._abandon_sink()
+            self._finish_sink(abort=True)
             raise
-        self._drive.load()
         self._recordings: list[Recording] = []
         self._memories: list[FlightRecorder] = []
         self._watch = Watch(self._drive, self.rack, self.log)
@@ -131,16 +127,12 @@ class Engine:
                 raise ParameterError("an engine starts once: make a new one")
             self._started = True
         _open.add(self)
-        drive = self._drive
         if self._edge_ms:
             self.rack.gain(0.0, 0.0)
             self.rack.gain(1.0, self._edge_ms)
+        self.rack.lead_frames = self._lead      # what was asked for before begins with the first sample
         try:
-            for stage in drive.stages:
-                stage.thread.start()
-            self._prefill()
-            for stream in drive.streams:
-                stream.open()
+            self._drive.start()
         except BaseException:
             self.close(abort=True)
             raise
@@ -163,12 +155,7 @@ class Engine:
         if self._edge_ms and self._running:
             self._fade_out()
         errors = close_all([*self._recordings, *self._memories])
-        if self._reader is not None:
-            self._reader.stop()
-        for stream in self._drive.streams:
-            stream.close()
-        self._stop_stages(abort)
-        errors += [stage.error for stage in self._drive.stages if stage.error is not None]
+        errors += self._drive.stop(abort)
         try:
             self._finish_sink(abort or bool(errors))
         except FlowaudioError as error:
@@ -250,31 +237,28 @@ class Engine:
     @property
     def alive(self) -> bool:
         """Whether an audio thread may be at work."""
-        drive = self._drive
-        return any(stream.running for stream in drive.streams) or any(
-            stage.name == "plan" and stage.thread.is_alive() for stage in drive.stages)
+        return self._drive.alive
 
     @property
     def stats(self) -> Stats:
         """What can be counted, now."""
-        drive, rack, counters = self._drive, self.rack, self.rack.counters
-        calls = [caller.counters for caller in drive.callers]
+        drive, rack, counters, calls = self._drive, self.rack, self.rack.counters, self._drive.counters
+        parts = drive.parts
         passed_ns = max(counters.position, 1) / self.rate * 1e9
-        late = rack.latency + drive.waiting_frames + drive.following_frames
-        device = sum(stream.latency_frames for stream in drive.streams)
+        late, device = rack.latency + drive.latency_frames, drive.device_latency_frames
         return Stats(
             time_s=counters.position / self.rate, running=self._running,
             underruns=_sum(calls, "underrun_calls", "output_underflows"),
             underrun_frames=_sum(calls, "underrun_frames"),
             overruns=_sum(calls, "overrun_calls", "input_overflows"), overrun_frames=_sum(calls, "overrun_frames"),
             late_blocks=counters.late_blocks, load=counters.busy_ns / passed_ns, peak_load=counters.peak_load,
-            node_loads={name: ns * self.rate / 1e9 for name, ns in rack.busy_ns.items()},
+            node_loads={name: float(ns) * self.rate / 1e9 for name, ns in rack.busy_ns.items()},
             latency_frames=late, device_latency_frames=device, latency_ms=1000.0 * (late + device) / self.rate,
-            node_silenced=rack.trouble, gaps=sum(s.gaps for s in drive.streams),
-            gap_s=sum(s.gap_s for s in drive.streams), howls=sum(caller.howls for caller in drive.callers),
-            clock_ppm=drive.drift.ppm if drive.drift is not None else 0.0,
-            missed_frames=sum(r.missed_frames for r in self._recordings), late_changes=counters.late_letters,
-            device_calls=_sum(calls, "calls"))
+            node_silenced=rack.trouble, gaps=sum(stream.gaps for stream in parts.streams),
+            gap_s=sum(stream.gap_s for stream in parts.streams), howls=sum(caller.howls for caller in parts.callers),
+            clock_ppm=parts.drift.ppm if parts.drift is not None else 0.0,
+            missed_frames=sum(recording.missed_frames for recording in self._recordings),
+            late_changes=counters.late_letters, device_calls=_sum(calls, "calls"))
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._started else "not started"
@@ -298,64 +282,30 @@ class Engine:
                     self._error = error  # it has been told as an event
             for memory in self._memories:
                 memory.check()
-            if self._drive.ended and not self._ended.is_set():
-                self._wait_for_tail()
-                self.log.add("ended", self.time_s, "the source has ended and was played to its end")
+            if not self._ended.is_set() and (self._drive.ended or self._drive.failed is not None):
+                self._tell_the_end()
                 self._ended.set()
 
-    def _wait_for_tail(self) -> None:
-        """What is still on its way through the plan and the device."""
-        tail = self.rack.latency + sum(stream.latency_frames for stream in self._drive.streams)
-        end = self.rack.position + tail
-        deadline = time.monotonic() + tail / self.rate + 1.0
-        while self._drive.streams and self.rack.position < end and time.monotonic() < deadline:
+    def _tell_the_end(self) -> None:
+        """Say that it is over, when what is on its way through the plan and the device has been heard."""
+        failed = self._drive.failed
+        if failed is not None:
+            self.log.add("failed", self.time_s, f"the engine's source or sink has failed: {failed}")
+            return
+        tail = self.rack.latency + self._drive.device_latency_frames
+        end, deadline = self.rack.position + tail, time.monotonic() + tail / self.rate + 1.0
+        while self._drive.parts.streams and self.rack.position < end and time.monotonic() < deadline:
             if self._closing.wait(0.005):
                 return
-
-    def _prefill(self) -> None:
-        """Let a decoder run ahead of the sound card that will play it."""
-        if self._reader is None or not self._drive.streams or self._drive.drift is not None:
-            return
-        ring, stage = self._drive.rings[0], self._drive.stages[0]
-        deadline = time.monotonic() + 5.0
-        while ring.fill < PREFILL_S * self.rate and not stage.ended.is_set() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        if stage.error is not None:
-            raise stage.error
+        self.log.add("ended", self.time_s, "the source has ended and was played to its end")
 
     def _fade_out(self) -> None:
         """Ask for silence and wait until it has been played."""
         end = self.rack.gain(0.0, self._edge_ms) + round(self._edge_ms * self.rate / 1000)
-        end += sum(stream.latency_frames for stream in self._drive.streams)
+        end += self._drive.device_latency_frames
         deadline = time.monotonic() + 0.5
         while self.rack.position < end and self.alive and time.monotonic() < deadline:
             time.sleep(0.002)
-
-    def _stop_stages(self, abort: bool) -> None:
-        """The streams are closed. What was played goes into the file; what waits to be played need not be."""
-        drive = self._drive
-        if drive.tap is not None:
-            rack, tap = drive.tap
-            rack.untap(tap)
-        names = {stage.name: stage for stage in drive.stages if stage.thread.ident is not None}
-        for ring in drive.rings:
-            if abort or self._sink is None or is_card(self._sink):
-                ring.cancel()
-        if "plan" in names and not abort and not is_card(self._sink):
-            if self._reader is None:
-                drive.rings[0].close()  # its writer, a callback or another engine, has stopped
-        elif "encoder" in names and "plan" not in names:
-            drive.rings[-1].close()
-        for stage in names.values():
-            stage.wait()
-
-    def _open_sink(self, output: Any) -> Any:
-        if self._output_file is not None:
-            return Writer(self._output_file, self.rate, self.rack.output_channels)
-        if output is not None and not (hasattr(output, "write") and hasattr(output, "close")):
-            raise ParameterError(f"an engine's output is a SoundCard, a path, a File, a Memory or None "
-                                 f"(got {output!r})")
-        return output
 
     def _finish_sink(self, abort: bool) -> None:
         if isinstance(self._sink, Writer):
@@ -366,58 +316,9 @@ class Engine:
         elif isinstance(self._sink, Memory):
             self._sink.close()
 
-    def _abandon_sink(self) -> None:
-        if isinstance(self._sink, Writer):
-            self._sink.abort()
-
 
 def _sum(counters: list[CallbackCounters], *names: str) -> int:
     return sum(getattr(each, name) for each in counters for name in names)
-
-
-def _rate(input: Any, output: Any, in_card: Card | None, out_card: Card | None) -> int:
-    """Of the side that cannot be resampled: the output's card, the input's, else the source."""
-    if out_card is not None:
-        return out_card.rate("output")
-    if in_card is not None:
-        return in_card.rate("input")
-    if isinstance(input, Listening):
-        return input.engine.rate
-    file = file_of(input)
-    if file is not None:
-        with file.decoder(None, None) as decoder:
-            return decoder.sample_rate
-    return 48_000
-
-
-def _source(input: Any, in_card: Card | None, rate: int, channels: int | None, reads_at_its_own_rate: bool) -> Any:
-    """What sound comes from, ready to be connected."""
-    if in_card is not None or input is None or isinstance(input, Listening):
-        return input
-    file = file_of(input)
-    if file is not None:
-        return Reader.of_file(file, rate, channels)
-    if isinstance(input, np.ndarray):
-        return Reader.of_array(input, rate)
-    raise ParameterError("an engine's input is a SoundCard, a path, a File, an array, another engine's listen() or "
-                         f"None (got {input!r})")
-
-
-def _channels(source: Any, in_card: Card | None, out_card: Card | None) -> int:
-    if in_card is not None:
-        return in_card.channels("input")
-    if isinstance(source, Reader):
-        return source.channels
-    if isinstance(source, Listening):
-        return source.engine.rack.channels_of(source.point)
-    return min(out_card.channels("output"), 2) if out_card is not None else 2
-
-
-def _refuse_feedback(in_card: Card, out_card: Card) -> None:
-    """A loudspeaker that plays into its own microphone howls."""
-    if in_card.may_hear(out_card):
-        raise ParameterError(f"{in_card.name or 'the default input'} hears what {out_card.name or 'the default output'}"
-                             " plays, and would howl: use headphones and allow_feedback=True, or another device")
 
 
 @atexit.register

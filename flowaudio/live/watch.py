@@ -24,7 +24,8 @@ class Watch:
     def check(self) -> None:
         """Say what is new. Devices that are gone are looked for."""
         at = self._rack.position / self._rack.rate
-        for stream in self._drive.streams:
+        self._drive.adapt()
+        for stream in self._drive.parts.streams:
             now = stream.check()
             if now == "lost":
                 self._log.add("device_lost", at, f"{stream.name} has gone; it is taken up again when it is back")
@@ -36,14 +37,14 @@ class Watch:
                 self._silenced[name] = count
                 self._log.add("node_silenced", at, f"{name} failed, exploded or put out what is no number, in "
                                                    f"{count - before} blocks; it was silent there and began anew")
-        counters = [caller.counters for caller in self._drive.callers]
+        counters = self._drive.counters
         self._new("underrun", sum(c.underrun_calls + c.output_underflows for c in counters), at,
                   "there was nothing to play in time")
         self._new("overrun", sum(c.overrun_calls + c.input_overflows for c in counters), at,
                   "there was no room for what came in")
-        self._new("howl", sum(caller.howls for caller in self._drive.callers), at,
+        self._new("howl", sum(caller.howls for caller in self._drive.parts.callers), at,
                   "the loudspeaker feeds the microphone; the output was turned down for two seconds")
-        self._new("late", self._rack.counters.late_blocks if self._drive.callers else 0, at,
+        self._new("late", self._rack.counters.late_blocks if self._drive.parts.callers else 0, at,
                   "the plan took longer than a block lasts")
 
     def _new(self, kind: str, count: int, at: float, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flowaudio.core.entry import fields_of
 from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.core.node import declaration, is_node
 from flowaudio.core.params import shown
@@ -374,7 +375,8 @@ class Rack:
         """Raise what `prepare` has against values that are to come."""
         if name in self._voice.names:
             try:
-                node.prepare(self._voice.plan.ops[self._voice.index(name)].format)
+                params, _ = node.prepare(self._voice.plan.ops[self._voice.index(name)].format)
+                fields_of(declaration(node).name, params, state=False)
             except ParameterError as error:
                 raise ParameterError(f"{name}: {error}") from error
 

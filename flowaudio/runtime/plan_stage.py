@@ -6,7 +6,7 @@ from flowaudio.core.memory import clear, flush_to_zero, i64_1d, restore_fpu
 from flowaudio.core.native import native
 from flowaudio.graph import walk
 from flowaudio.graph.plan import Plan
-from flowaudio.runtime.ring import LONG_NS, Ring, ring_close, ring_read, ring_wait_read, ring_write_all
+from flowaudio.runtime.ring import LONG_NS, SHORT_NS, Ring, ring_close, ring_read, ring_wait_read, ring_write_all
 
 __all__ = ["run_plan", "walk_rings"]
 
@@ -29,7 +29,7 @@ def walk_rings(control: int) -> int:
     before = flush_to_zero()
     good = 1
     while good:
-        frames = ring_wait_read(source, plan[walk.BLOCK], LONG_NS)
+        frames = ring_wait_read(source, plan[walk.BLOCK], SHORT_NS, LONG_NS)
         if frames < 0:
             good = 0
         elif frames > 0:

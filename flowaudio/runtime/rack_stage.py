@@ -7,7 +7,16 @@ from flowaudio.core.native import native
 from flowaudio.graph.image import address, aligned
 from flowaudio.runtime.control import Rack
 from flowaudio.runtime.rack import rack_run
-from flowaudio.runtime.ring import LONG_NS, Ring, ring_close, ring_read, ring_readable, ring_wait_read, ring_write_all
+from flowaudio.runtime.ring import (
+    LONG_NS,
+    SHORT_NS,
+    Ring,
+    ring_close,
+    ring_read,
+    ring_readable,
+    ring_wait_read,
+    ring_write_all,
+)
 
 __all__ = ["rack_between", "run_rack_between"]
 
@@ -16,7 +25,7 @@ LEAST_NS = 100_000
 
 # What the compiled loop is told. LEAST: frames that are waited for; BLOCK: that are taken at once, at most. SKIP:
 # frames of output that are dropped at the start; FLUSH: frames of silence that follow the end of the source.
-RACK, SOURCE, SINK, X, Y, CHANNELS, BLOCK, LEAST, SKIP, FLUSH, PATIENCE_NS, TOLD = range(12)
+RACK, SOURCE, SINK, X, Y, CHANNELS, BLOCK, LEAST, SKIP, FLUSH, FIRST_NS, LONGEST_NS, TOLD = range(13)
 
 
 @native
@@ -27,7 +36,7 @@ def rack_between(control: int) -> int:
     before = flush_to_zero()
     good = 1
     while good:
-        frames = ring_wait_read(told[SOURCE], told[LEAST], told[PATIENCE_NS])
+        frames = ring_wait_read(told[SOURCE], told[LEAST], told[FIRST_NS], told[LONGEST_NS])
         if frames < 0:
             good = 0
             break
@@ -63,9 +72,11 @@ def run_rack_between(rack: Rack, source: Ring, sink: Ring | None, *, block: int,
     """
     x, y = aligned(4 * rack.channels * block), aligned(4 * rack.output_channels * block)
     late = 0 if live else rack.latency
-    # Live, a quarter of a block is slept at most: longer, and what follows would wait.
-    patience_ns = max(round(0.25e9 * block / rack.rate), LEAST_NS) if live else LONG_NS
+    # Live, a quarter of a block is slept: longer, and what follows would wait; shorter, and a core is kept busy.
+    quarter_ns = max(round(0.25e9 * block / rack.rate), LEAST_NS)
+    first_ns, longest_ns = (quarter_ns, quarter_ns) if live else (SHORT_NS, LONG_NS)
     told = np.zeros(TOLD, np.int64)
     told[:] = (rack.address, source.address, sink.address if sink is not None else 0, address(x), address(y),
-               rack.channels, block, 1 if live else block, late, late, patience_ns)
+               rack.channels, block, 1 if live else block, late, late, first_ns,
+               longest_ns)
     return rack_between(address(told)) == 1

@@ -16,7 +16,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import clear, copy, i64_1d, nanosleep
 from flowaudio.core.native import native
 
-__all__ = ["CANCELLED", "CHANNELS", "CLOSED", "LONG_NS", "Cancelled", "Ring", "get_native", "read_native",
+__all__ = ["CANCELLED", "CHANNELS", "CLOSED", "LONG_NS", "SHORT_NS", "Cancelled", "Ring", "get_native", "read_native",
            "ring_close", "ring_overwrite", "ring_read", "ring_readable", "ring_wait_read", "ring_writable",
            "ring_write", "ring_write_all", "set_native", "try_read_native", "try_write_native", "write_native"]
 
@@ -145,14 +145,14 @@ def ring_write_all(ring: int, x: int, stride: int, frames: int) -> int:
 
 
 @kernel
-def ring_wait_read(ring: int, frames: int, longest_ns: int) -> int:
+def ring_wait_read(ring: int, frames: int, first_ns: int, longest_ns: int) -> int:
     """Sleep until `frames` frames can be read or no more will come; how many can be, -1 if the ring is cancelled.
 
-    It looks again after `longest_ns` at the latest. A ring that is smaller than `frames` is waited for until it is half
-    full: the writer needs room to go on.
+    It looks again after `first_ns`, then after twice as long each time, up to `longest_ns`. A ring that is smaller than
+    `frames` is waited for until it is half full: the writer needs room to go on.
     """
     frames = min(frames, (_word(ring, CAPACITY) + 1) // 2)
-    pause = SHORT_NS
+    pause = first_ns
     while True:
         closed = load_acquire(ring + CLOSED)  # before the cursor: what came before the close is then seen
         if load_acquire(ring + CANCELLED):
@@ -179,7 +179,7 @@ def write_native(ring: int, x: int, stride: int, frames: int) -> int:
 @native
 def read_native(ring: int, y: int, stride: int, frames: int) -> int:
     """Wait for frames and read them; how many, -1 if the ring is cancelled."""
-    known = ring_wait_read(ring, frames, LONG_NS)
+    known = ring_wait_read(ring, frames, SHORT_NS, LONG_NS)
     return ring_read(ring, y, stride, known) if known > 0 else known
 
 

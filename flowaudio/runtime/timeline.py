@@ -82,7 +82,8 @@ def _pieces(line: list[tuple[float, float]], rate: int) -> Iterator[tuple[int, f
         begin, stop = at, round(end_s * rate)
         while at < stop:
             frames = min(longest, stop - at)
-            yield at, start + (end - start) * (at + frames - begin) / (stop - begin), frames
+            value = start + (end - start) * (at + frames - begin) / (stop - begin)
+            yield at, min(max(value, min(start, end)), max(start, end)), frames     # a rounding may not leave the range
             at += frames
         if begin == stop:
             yield at, end, 0

@@ -184,7 +184,7 @@ def test_a_file_to_a_card_is_played_from_its_first_sample_to_its_last() -> None:
     x = noise(40_000)
     card = SimulatedCard()
     with Engine(fa.Graph.chain(fa.Gain()), x, card, rate=RATE) as engine:
-        wait_until(lambda: engine._drive.rings[0].fill == 40_000)
+        wait_until(lambda: engine._drive.parts.rings[0].fill == 40_000)
         card.run(41_000)
         wait_until(lambda: engine.stats.time_s * RATE >= 40_000)
         assert engine._drive.ended
@@ -211,7 +211,7 @@ def test_the_plan_in_a_thread_of_its_own() -> None:
     with Engine(fa.Graph.chain(fa.Gain()), card, card, direct=False, allow_feedback=True, block=128) as engine:
         for k in range(100):
             card.run(128)
-            wait_until(lambda k=k: engine._drive.rings[1].written >= 256 * 2 + 128 * (k + 1) - 256)
+            wait_until(lambda k=k: engine._drive.parts.rings[1].written >= 256 * 2 + 128 * (k + 1) - 256)
         told = engine.stats.latency_frames
         assert engine.stats.underruns == 0
     assert told > 0

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.memory import f32_2d
 from flowaudio.core.native import native
-from flowaudio.runtime.ring import LONG_NS, Cancelled, Ring, ring_close, ring_read, ring_wait_read, ring_write_all
+from flowaudio.runtime.ring import (
+    LONG_NS,
+    SHORT_NS,
+    Cancelled,
+    Ring,
+    ring_close,
+    ring_read,
+    ring_wait_read,
+    ring_write_all,
+)
 
 
 def ramp(start: int, frames: int, channels: int = 2) -> np.ndarray:
@@ -77,7 +86,7 @@ def check_counted(ring: int, scratch: int, source: int, length: int, total: int)
     """Frames that differ from the ramp, plus those that are missing."""
     done, wrong = 0, 0
     while True:
-        frames = ring_wait_read(ring, 64, LONG_NS)
+        frames = ring_wait_read(ring, 64, SHORT_NS, LONG_NS)
         if frames <= 0:
             break
         ring_read(ring, scratch, 64, frames)
