@@ -7,6 +7,7 @@ from flowaudio.core.stub import stub
 __all__ = [
     "call_callback", "call_entry", "clear", "copy", "f32_1d", "f32_2d", "f64_1d", "flush_to_zero", "i32_1d", "i64_1d",
     "load_array", "load_block", "load_scalar", "monotonic_ns", "nanosleep", "port", "restore_fpu",
+    "thread_id",
 ]
 
 Array: TypeAlias = Any
@@ -93,6 +94,11 @@ def nanosleep(nanoseconds: int) -> None:
 @stub
 def monotonic_ns() -> int:
     """Nanoseconds on a clock that only goes forward; its zero means nothing."""
+
+
+@stub
+def thread_id() -> int:
+    """What the system calls this thread, on Linux; 0 elsewhere."""
 
 
 @stub

@@ -31,6 +31,7 @@ class Field(NamedTuple):
     dtype: str
     rank: int
     place: int                          # in the operation's table, where its address stands
+    state: bool                         # of the state; there may be a parameter of the same name
 
 
 class Image(NamedTuple):
@@ -43,9 +44,9 @@ class Image(NamedTuple):
     keep: tuple[object, ...]
     arena_bytes: int                    # of the buffers between operations
 
-    def view(self, op: int, name: str) -> Array:
-        """A parameter or state as the kernel sees it, by name: writing to it changes what the kernel reads."""
-        field = next(f for f in self.fields[op] if f.name == name)
+    def view(self, op: int, name: str, *, state: bool = False) -> Array:
+        """A parameter, or with `state` a state, as the kernel sees it: writing to it changes what the kernel reads."""
+        field = next(f for f in self.fields[op] if f.name == name and f.state == state)
         if field.offset < 0:
             assert field.array is not None
             return field.array
@@ -177,15 +178,17 @@ class _Builder:
         outputs = len(table)
         for buffer in op.outputs:
             table += (base + self.places[buffer], buffer.channels)
-        fields = [self._field(start, *kind, value) for kind, value in zip(params.kinds, param_values, strict=True)]
+        fields = [self._field(start, *kind, value, state=False)
+                  for kind, value in zip(params.kinds, param_values, strict=True)]
         first_reset, first_state = len(self.resets), self.packed.size
-        fields += [self._field(start, *kind, value) for kind, value in zip(state.kinds, state_values, strict=True)]
+        fields += [self._field(start, *kind, value, state=True)
+                   for kind, value in zip(state.kinds, state_values, strict=True)]
         self._reset(first_state, [f for f in fields[len(param_values):] if f.offset < 0])
         self.fields.append(fields)
         self.rows.append([entry.address, start, outputs, len(op.outputs), first_reset,
                           (len(self.resets) - first_reset) // 3, 0, 0, 0])
 
-    def _field(self, start: int, name: str, dtype: str, rank: int, value: Any) -> Field:
+    def _field(self, start: int, name: str, dtype: str, rank: int, value: Any, *, state: bool) -> Field:
         """Put one parameter or state into memory, and its address and dimensions into the table that has begun at
         `start`."""
         place = len(self.table) - start
@@ -193,7 +196,7 @@ class _Builder:
             offset = self.packed.add(FLOAT(value) if dtype == "<f4" else INTEGER(value))
             self.in_packed.append(len(self.table))
             self.table.append(offset)
-            return Field(name, offset, None, dtype, rank, place)
+            return Field(name, offset, None, dtype, rank, place, state)
         if value.nbytes >= BIG or name == SHARED:
             self.table.append(address(value))
             offset = -1
@@ -202,7 +205,7 @@ class _Builder:
             self.in_packed.append(len(self.table))
             self.table.append(offset)
         self.table += value.shape
-        return Field(name, offset, value, dtype, rank, place)
+        return Field(name, offset, value, dtype, rank, place, state)
 
     def _reset(self, first: int, elsewhere: list[Field]) -> None:
         """What has to be restored: the packed state in one piece, and each array that stays elsewhere."""

@@ -94,7 +94,7 @@ class Plan:
         """What the node `name` measures: a copy of each array, by name."""
         for k, op in enumerate(self.ops):
             if op.name == name and declaration(op.node).measures:
-                return {key: self.image.view(k, key).copy() for key in declaration(op.node).measures}
+                return {key: self.image.view(k, key, state=True).copy() for key in declaration(op.node).measures}
         known = ", ".join(op.name for op in self.ops if declaration(op.node).measures) or "none"
         raise GraphError(f"the graph has no node called {name!r} that measures (those that do: {known})")
 

@@ -5,6 +5,7 @@ import time
 from flowaudio.core.native import Native
 from flowaudio.live.connect import Ends, Parts, connect
 from flowaudio.live.ends import Reader
+from flowaudio.live.priority import prefer
 from flowaudio.runtime.callback import CallbackCounters, card_callback
 from flowaudio.runtime.control import Rack
 from flowaudio.runtime.drift import safe_target_frames
@@ -37,6 +38,8 @@ class Drive:
         """
         for stage in self.parts.stages:
             stage.thread.start()
+            if stage.name == "plan" and self.parts.streams and not self._virtual:
+                prefer(stage.thread.native_id or 0)
         if isinstance(self.ends.source, Reader) and self.parts.streams and self.parts.drift is None:
             self._prefill()
         for stream in self.parts.streams:

@@ -258,7 +258,8 @@ class Engine:
             gap_s=sum(stream.gap_s for stream in parts.streams), howls=sum(caller.howls for caller in parts.callers),
             clock_ppm=parts.drift.ppm if parts.drift is not None else 0.0,
             missed_frames=sum(recording.missed_frames for recording in self._recordings),
-            late_changes=counters.late_letters, device_calls=_sum(calls, "calls"))
+            late_changes=counters.late_letters, device_calls=_sum(calls, "calls"),
+            realtime=bool(parts.streams) and all(stream.realtime for stream in parts.streams))
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "running" if self._started else "not started"

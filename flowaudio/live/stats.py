@@ -29,3 +29,4 @@ class Stats(NamedTuple):
     missed_frames: int                  # of recordings, because the disk or the encoder was too slow
     late_changes: int                   # changes that were made later than at their frame
     device_calls: int                   # of the callback
+    realtime: bool                      # whether the devices' threads have real-time priority

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from flowaudio.core.errors import FlowaudioError
+from flowaudio.live.priority import prefer
 from flowaudio.runtime.callback import Caller, card_callback
 from flowaudio.runtime.card import Card, CardStream, Request
 
@@ -31,7 +32,9 @@ class LiveStream:
         self._seen, self._seen_at = 0, 0.0
         self._lost_at: float | None = None
         self._try_at = 0.0
-        self.gaps, self._gap_s = 0, 0.0
+        self.gaps, self._gap_s, self.last_gap_s = 0, 0.0, 0.0
+        self.realtime: bool | None = None
+        """Whether its thread has real-time priority; None while that is not known."""
         self.latency_frames = 0
         """Of the device and its driver, both sides; what it was last, while it is gone."""
 
@@ -63,6 +66,7 @@ class LiveStream:
         stream = self.card.open(self.side, self._request)
         self.latency_frames = stream.input_latency_frames + stream.output_latency_frames
         self._stream = stream
+        self.caller.thread, self.realtime = 0, None     # PortAudio calls from another one each time
         self._seen_at = time.monotonic()
         try:
             stream.start()
@@ -81,6 +85,8 @@ class LiveStream:
         now = time.monotonic()
         if self._lost_at is None:
             if self._healthy(now):
+                if self.realtime is None and self.caller.thread and not self.card.clock():
+                    self.realtime = prefer(self.caller.thread)
                 return ""
             self._lost_at, self._try_at = now, now
             self.gaps += 1
@@ -94,7 +100,8 @@ class LiveStream:
             self.open()
         except FlowaudioError:
             return ""                   # not yet
-        self._gap_s += now - self._lost_at
+        self.last_gap_s = time.monotonic() - self._lost_at
+        self._gap_s += self.last_gap_s
         self._lost_at = None
         return "back"
 

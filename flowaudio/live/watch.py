@@ -30,7 +30,7 @@ class Watch:
             if now == "lost":
                 self._log.add("device_lost", at, f"{stream.name} has gone; it is taken up again when it is back")
             elif now == "back":
-                self._log.add("device_back", at, f"{stream.name} is back, after {stream.gap_s:.1f} s in all")
+                self._log.add("device_back", at, f"{stream.name} is back, after {stream.last_gap_s:.1f} s")
         for name, count in self._rack.trouble.items():
             before = self._silenced.get(name, 0)
             if count > before:

@@ -16,6 +16,7 @@ __all__ = ["Compressor"]
 
 DB = 20 * math.log10(2)                 # decibels in a factor of two; inside, levels are logarithms to base 2
 CHUNK = 256                             # frames worked on at a time: the scratch stays in the nearest cache
+HARD_KNEE_DB = 1e-6                     # a softer knee would have a curve that no float32 holds
 ZERO = np.float32(0.0)
 LOWEST = np.float32(-126.0)
 FLOOR = np.float32(1e-20)               # -200 dB as a power, and less than any level that matters
@@ -83,7 +84,7 @@ class Compressor:
         linked = self.linked or sidechain != format.channels
         rms = self.detector == "rms"
         keep = np.array([smoothing(ms, format.rate) for ms in (self.attack_ms, self.release_ms, self.rms_ms)])
-        knee = self.knee_db / DB
+        knee = self.knee_db / DB if self.knee_db >= HARD_KNEE_DB else 0.0
         gains = 1 if linked else format.channels
         params = Params(self.threshold_db / DB, 1 - 1 / self.ratio, knee / 2, 0.5 / knee if knee else 0.0,
                         self.makeup_db / DB, 0.5 if rms else 1.0, keep, int(self.attack_ms > self.release_ms),

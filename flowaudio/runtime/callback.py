@@ -11,7 +11,7 @@ import numpy as np
 
 from flowaudio.core.atomics import load_acquire, store_release
 from flowaudio.core.kernel import kernel
-from flowaudio.core.memory import clear, f32_1d, flush_to_zero, i64_1d, monotonic_ns, restore_fpu
+from flowaudio.core.memory import clear, f32_1d, flush_to_zero, i64_1d, monotonic_ns, restore_fpu, thread_id
 from flowaudio.core.native import native
 from flowaudio.graph.image import address, aligned
 from flowaudio.runtime.drift import drift_pull, drift_wrote
@@ -27,9 +27,10 @@ __all__ = ["CallbackCounters", "Caller", "card_callback"]
 (RACK, CARD_IN, CARD_OUT, PLAN_IN, PLAN_OUT, X, Y, BLOCK, SOURCE, SOURCE_DRIFT, SINK, SINK_DRIFT, CLOCK, HOWL,
  TOLD) = range(15)
 
-# What it counts. DEBT: frames of silence that went out instead of some that came later, and are left out then.
+# What it counts. DEBT: frames of silence that went out instead of some that came later, and are left out then. THREAD:
+# who calls, 0 before the first call.
 (CALLS, FRAMES, INPUT_UNDERFLOWS, INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, OUTPUT_OVERFLOWS, UNDERRUN_CALLS, UNDERRUN_FRAMES,
- OVERRUN_CALLS, OVERRUN_FRAMES, DEBT, ENDED, LEAST, MOST) = range(16, 30)
+ OVERRUN_CALLS, OVERRUN_FRAMES, DEBT, ENDED, LEAST, MOST, THREAD) = range(16, 31)
 WORDS = 32
 
 ONE = np.float32(1.0)
@@ -148,6 +149,8 @@ def card_callback(inp: int, out: int, frames: int, times: int, flags: int, user:
                 guard_output(u[HOWL], u[Y], u[BLOCK], u[PLAN_OUT], count)
             put_out(u[Y], u[PLAN_OUT], u[BLOCK], out + 4 * done * u[CARD_OUT], u[CARD_OUT], count)
         done += count
+    if u[THREAD] == 0:
+        u[THREAD] = thread_id()
     u[FRAMES] += frames
     u[LEAST] = min(u[LEAST], frames) if u[CALLS] else frames
     u[MOST] = max(u[MOST], frames)
@@ -205,6 +208,15 @@ class Caller:
     def calls(self) -> int:
         """How often it was called: whether the device is alive."""
         return int(self._words[CALLS])
+
+    @property
+    def thread(self) -> int:
+        """The system's number of the thread that calls; 0 while it is not known. May be set to 0, to be found anew."""
+        return int(self._words[THREAD])
+
+    @thread.setter
+    def thread(self, value: int) -> None:
+        self._words[THREAD] = value
 
     @property
     def howls(self) -> int:

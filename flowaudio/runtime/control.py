@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowaudio.core.entry import fields_of
-from flowaudio.core.errors import GraphError, ParameterError
+from flowaudio.core.errors import FlowaudioError, GraphError, ParameterError
 from flowaudio.core.node import declaration, is_node
 from flowaudio.core.params import shown
 from flowaudio.core.units import ms_to_frames
@@ -54,6 +54,14 @@ class Counters(NamedTuple):
     stale_changes: int                  # that were overtaken, or meant for a node that is gone
 
 
+class _Sent(NamedTuple):
+    """A moment that the audio thread has been told of."""
+
+    moment: Moment
+    change: int                         # address of what it is told; 0 if there is nothing to be done
+    node: Any                           # with the values that it has then
+
+
 class Rack:
     """A graph at work, at one rate, from one number of channels to another, that can be changed while it runs.
 
@@ -80,7 +88,7 @@ class Rack:
         self._alive: dict[int, Any] = {self._voice.address: self._voice}
         self._trouble: dict[str, int] = {}
         self._timeline = Timeline()
-        self._sent: dict[str, list[tuple[Moment, int]]] = {}    # by node: on their way, and their changes' addresses
+        self._sent: dict[str, list[_Sent]] = {}         # by node: on their way, in their order
         self._swap_at = self._swap_end = 0
         self._number = itertools.count()
         self._allocate(block, ms_to_frames(fade_ms, rate))
@@ -154,9 +162,14 @@ class Rack:
 
     @property
     def trouble(self) -> dict[str, int]:
-        """Nodes that failed or exploded, and how many blocks of theirs were silenced for it, since the start."""
+        """Nodes that failed or exploded, and how many blocks of theirs were silenced for it, since the start.
+
+        "in" is what came in so, and went by all nodes.
+        """
         with self.lock:
             made = dict(self._trouble)
+            if mended := get_native(self.address + rack.MENDED):
+                made[IN] = mended
             for voice in self._alive.values():
                 if isinstance(voice, Voice):
                     for name, count in voice.plan.trouble.items():
@@ -194,6 +207,8 @@ class Rack:
             if at is not None and at < self.position:
                 raise ParameterError(f"frame {at} is past: the engine is at frame {self.position}")
             now = self._now()
+            if at is not None and at > now:
+                self._rehearse(name, wanted)
             self._replan(name, set(values) if at is None or at <= now else set())
             if at is not None and at > now:
                 self._timeline.add(iter([Moment(at, name, dict(values), frames)]))
@@ -214,7 +229,9 @@ class Rack:
             smooth = known is None or known.interpolated
             pieces = curve(points, self.rate) if smooth else steps(points, self.rate)
             for _, value in points:
-                self._try(name, _with(node, {parameter: value}))
+                wanted = _with(node, {parameter: value})
+                self._try(name, wanted)
+                self._rehearse(name, wanted)
             now = self._now()
             self._replan(name, {parameter})
             self._timeline.add(Moment(at, name, {parameter: value}, frames)
@@ -292,18 +309,28 @@ class Rack:
         return y
 
     def feed(self) -> None:
-        """Hand over what is planned for the near future, and free what has been given back. To be called often."""
+        """Hand over what is planned for the near future, and free what has been given back. To be called often.
+
+        :raises GraphError, ParameterError: what was planned and cannot be made any more, since the graph is another
+            one. All the rest is done.
+        """
         with self.lock:
             self.collect()
             now = self._now()
             later: list[Moment] = []
+            errors: list[FlowaudioError] = []
             for moment in self._timeline.due(now + round(HORIZON_S * self.rate)):
                 if len(self._alive) > LETTERS // 2:     # the rest when these have been made
                     later.append(moment)
                     continue
-                self._make(moment, later)
+                try:
+                    self._make(moment, later)
+                except FlowaudioError as error:
+                    errors.append(error)
             for moment in later:
                 self._timeline.add(iter([moment]))
+            if errors:
+                raise errors[0]
 
     def collect(self) -> None:
         """Free what the audio thread has given back."""
@@ -335,10 +362,10 @@ class Rack:
         waiting = self._sent.get(name)
         if waiting:
             now = self._now()
-            for moment, _ in waiting:
-                if moment.frame <= now:
-                    self._graph.nodes[name]["node"] = _with(self._graph.nodes[name]["node"], moment.values)
-            self._sent[name] = [(m, change) for m, change in waiting if m.frame > now]
+            reached = sum(1 for _ in itertools.takewhile(lambda sent: sent.moment.frame <= now, waiting))
+            if reached:
+                self._graph.nodes[name]["node"] = waiting[reached - 1].node
+                del waiting[:reached]
 
     def _copy(self) -> Graph:
         """The graph with the values of now."""
@@ -358,18 +385,16 @@ class Rack:
         """Take back what is on its way to a node and not yet to be counted on."""
         self._settle(name)
         taken = self._sent.pop(name, [])
-        for _, change in taken:
-            if change in self._alive:
-                set_native(change + 8 * CANCELLED, 1)
-        return [moment for moment, _ in taken]
+        for sent in taken:
+            if sent.change in self._alive:
+                set_native(sent.change + 8 * CANCELLED, 1)
+        return [sent.moment for sent in taken]
 
     def _planned(self, name: str) -> Any:
         """A node with all the values that are on their way to it."""
         self._settle(name)
-        node = self._node(name)
-        for moment, _ in self._sent.get(name, ()):
-            node = _with(node, moment.values)
-        return node
+        waiting = self._sent.get(name)
+        return waiting[-1].node if waiting else self._node(name)
 
     def _try(self, name: str, node: Any) -> None:
         """Raise what `prepare` has against values that are to come."""
@@ -380,13 +405,29 @@ class Rack:
             except ParameterError as error:
                 raise ParameterError(f"{name}: {error}") from error
 
+    def _rehearse(self, name: str, node: Any) -> None:
+        """Raise what would be raised later, where values that are planned take another plan."""
+        if name in self._voice.names:
+            k = self._voice.index(name)
+            op, fields = self._voice.plan.ops[k], self._voice.plan.image.fields[k]
+            if change_between(op, fields, self._node(name), node, 0) is None:
+                graph = self._copy()
+                graph.nodes[name]["node"] = node
+                self._check(Plan(graph, self.rate, self.channels, self.block))
+
+    def _check(self, plan: Plan) -> None:
+        if plan.output_channels != self.output_channels:
+            raise GraphError(f"the new graph puts out {plan.output_channels} channels where the engine has "
+                             f"{self.output_channels}: end it with a ChannelMap(channels={self.output_channels})")
+
     def _make(self, moment: Moment, later: list[Moment] | None = None) -> int:
         """Send a change, or the plan that makes it; into `later` goes what cannot be sent ahead of its time."""
         name, now = moment.name, self._now()
         at = max(moment.frame, now)
         if name not in self._graph:     # the graph has been swapped meanwhile
             return at
-        if any(sent.frame > at for sent, _ in self._sent.get(name, ())):    # what comes behind it builds upon it
+        waiting = self._sent.get(name)
+        if waiting and waiting[-1].moment.frame > at:   # what comes behind it builds upon it
             self._replan(name, set())
         before = self._planned(name)
         after = _with(before, moment.values)
@@ -405,7 +446,8 @@ class Rack:
             self._send(at, rack.CHANGE_KIND, change.address, self._slots[name],
                        self._layouts[self._voice.layout(name)], owner=change)
         if at > now:
-            self._sent.setdefault(name, []).append((moment._replace(frame=at), change.address if change else 0))
+            self._sent.setdefault(name, []).append(
+                _Sent(moment._replace(frame=at), change.address if change else 0, after))
         else:
             self._graph.nodes[name]["node"] = after
         return at
@@ -413,9 +455,7 @@ class Rack:
     def _swap(self, graph: Graph) -> int:
         self.collect()
         voice = self._make_voice(graph, self._voice)
-        if voice.plan.output_channels != self.output_channels:
-            raise GraphError(f"the new graph puts out {voice.plan.output_channels} channels where the engine has "
-                             f"{self.output_channels}: end it with a ChannelMap(channels={self.output_channels})")
+        self._check(voice.plan)
         at = max(self._now(), self._swap_end)
         self._send(at, rack.SWAP_KIND, voice.address, owner=voice)
         recalled = [moment for name in list(self._sent) for moment in self._recall(name)]

@@ -4,11 +4,14 @@ One compiled function serves every driver: the callback of a sound card, a threa
 Whatever the blocks that the driver brings, things happen at the same frames and give the same samples.
 """
 
+import numpy as np
+
 from flowaudio.core.atomics import load_acquire, store_release
 from flowaudio.core.kernel import kernel
-from flowaudio.core.memory import call_entry, f64_1d, flush_to_zero, i64_1d, monotonic_ns, restore_fpu
+from flowaudio.core.memory import call_entry, f32_1d, f64_1d, flush_to_zero, i64_1d, monotonic_ns, restore_fpu
 from flowaudio.core.native import native
 from flowaudio.graph import walk
+from flowaudio.graph.walk import below
 from flowaudio.runtime.agenda import agenda_add, agenda_first, agenda_full, agenda_next, agenda_take
 from flowaudio.runtime.change import CANCELLED
 from flowaudio.runtime.fader import FADER, GONE, LENGTH, fader_gain, fader_mix, fader_move, fader_set, fader_still
@@ -16,6 +19,8 @@ from flowaudio.runtime.mailbox import LETTER, mail_put, mail_take
 from flowaudio.runtime.tap import BEGAN, IN_SLOT, LINKED, OUT_SLOT, SLOT, TAP, tap_fill, tap_link, tap_unlink
 from flowaudio.runtime.voice import (
     ACTIVE,
+    EXPLODED,
+    EXPLODED_BITS,
     HEADER,
     LIST,
     VOICE,
@@ -36,7 +41,7 @@ __all__ = ["rack_entry", "rack_run", "run_rack"]
 # apart. INBOX: what is to happen. AGENDA: that in order. OUTBOX: what is given back. ENTRY: what runs a rack.
 INBOX, OUTBOX, AGENDA, TAPS, SCRATCH, BLOCK, RATE, CHANNELS, OUT_CHANNELS, FADE, ENTRY = range(0, 88, 8)
 (POSITION, CURRENT, NEXT, WARMING, TAP_COUNT, CALLS, BUSY_NS, PEAK_PPM, LATE_BLOCKS, LATE_LETTERS,
- STALE, NOW) = range(256, 352, 8)
+ STALE, NOW, MENDED) = range(256, 360, 8)
 CROSSFADE, OUTPUT_GAIN, BYPASS, ARGUMENTS, PAPER = 384, 424, 464, 512, 576
 RACK_BYTES = 640
 
@@ -52,6 +57,7 @@ CHANGE_KIND, SWAP_KIND, GAIN_KIND, BYPASS_KIND, TAP_KIND, UNTAP_KIND = range(6)
 CHANGE: SECOND slot, THIRD layout. GAIN, BYPASS: SECOND frames. The others: nothing more.
 """
 
+SILENCE = np.float32(0.0)
 MOST_TAPS = 64
 TIMED_EVERY = 16
 """One call of so many is timed node by node."""
@@ -132,10 +138,8 @@ def finish_swap(rack: int) -> None:
     put(rack + CURRENT, word(rack + NEXT))
     put(rack + NEXT, 0)
     fader_set(rack + CROSSFADE, 0.0, 0)
-    told = i64_1d(old, VOICE)
     drop_changes(rack, old)
-    give_back(rack, old)
-    told[HEADER] = 0                    # nobody walks it again
+    give_back(rack, old)                # from here on its memory is not ours
 
 
 @kernel
@@ -217,6 +221,18 @@ def room(rack: int, count: int) -> int:
 
 
 @kernel
+def mend(rack: int, y: int, stride: int, channels: int, count: int) -> None:
+    """What came in and went by all nodes is no number, or far too loud: silence, sample by sample."""
+    for c in range(channels):
+        if not below(y + 4 * c * stride, count, EXPLODED_BITS):
+            put(rack + MENDED, word(rack + MENDED) + 1)
+            row = f32_1d(y + 4 * c * stride, count)
+            for n in range(count):
+                if not abs(row[n]) < EXPLODED:
+                    row[n] = SILENCE
+
+
+@kernel
 def sound(rack: int, x: int, x_stride: int, y: int, y_stride: int, count: int, timed: bool) -> None:
     """`count` frames of sound, for which there is room."""
     current, next_ = word(rack + CURRENT), word(rack + NEXT)
@@ -236,6 +252,7 @@ def sound(rack: int, x: int, x_stride: int, y: int, y_stride: int, count: int, t
             fader_mix(rack + CROSSFADE, dry, block, next_dry, block, channels, count)
     if bypassable:
         fader_mix(rack + BYPASS, y, y_stride, dry, block, channels, count)
+    mend(rack, y, y_stride, out_channels, count)
     fader_gain(rack + OUTPUT_GAIN, y, y_stride, out_channels, count)
     for k in range(word(rack + TAP_COUNT)):
         tap = word(word(rack + TAPS) + 8 * k)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flowaudio.core.atomics import load_acquire, store_release
+from flowaudio.core.atomics import add, exchange, load_acquire, store_release
 from flowaudio.core.errors import FlowaudioError, ParameterError
 from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import clear, copy, i64_1d, nanosleep
@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 # Byte offsets in the header. What the writer writes and what the reader writes lie 128 bytes apart: two cache lines,
 # because processors fetch them in pairs.
-WRITTEN, READ_SEEN = 0, 8
+WRITTEN, READ_SEEN, BEGUN = 0, 8, 16
 READ, WRITTEN_SEEN = 128, 136
 CLOSED, CANCELLED = 256, 264
 CAPACITY, CHANNELS, DATA = 384, 392, 400
@@ -107,10 +107,14 @@ def ring_write(ring: int, x: int, stride: int, frames: int) -> int:
 
 @kernel
 def ring_overwrite(ring: int, x: int, stride: int, frames: int) -> None:
-    """Write all of `frames` frames over the oldest. For a ring that nobody empties, see :meth:`Ring.last`."""
+    """Write all of `frames` frames over the oldest. For a ring that nobody empties, see :meth:`Ring.last`.
+
+    How far it will have come is said before the first of the oldest is gone.
+    """
     capacity = _word(ring, CAPACITY)
     done = max(frames - capacity, 0)
     written = _word(ring, WRITTEN)
+    exchange(ring + BEGUN, written + frames)
     _move(ring, written + done, x + 4 * done if x else 0, stride, frames - done, True)
     store_release(ring + WRITTEN, written + frames)
 
@@ -202,7 +206,7 @@ def last_native(ring: int, y: int, stride: int, frames: int) -> int:
     end = load_acquire(ring + WRITTEN)
     start, capacity = end - frames, _word(ring, CAPACITY)
     _move(ring, start + (-start // capacity + 1) * capacity if start < 0 else start, y, stride, frames, False)
-    return end if load_acquire(ring + WRITTEN) - start <= capacity else -1
+    return end if add(ring + BEGUN, 0) - start <= capacity else -1
 
 
 @native

@@ -35,11 +35,11 @@ def curve(points: Sequence[tuple[float, float]], rate: int) -> Iterator[tuple[in
 
     :raises ParameterError: points that are none, or not in the order of their times.
     """
+    line = _checked(points)
     try:
-        line = [(at, float(value)) for at, value in _checked(points)]
+        return _pieces([(at, float(value)) for at, value in line], rate)
     except (TypeError, ValueError):
         raise ParameterError(f"automation is a list of (seconds, value) (got {shown(points)})") from None
-    return _pieces(line, rate)
 
 
 def steps(points: Sequence[tuple[float, Any]], rate: int) -> Iterator[tuple[int, Any, int]]:

@@ -18,10 +18,11 @@ from flowaudio.graph.plan import Plan
 from flowaudio.runtime.change import CHANGE, GONE, LENGTH, STEP, change_apply, change_begin, layout_of, row_word
 from flowaudio.runtime.mailbox import mail_put
 
-__all__ = ["Voice", "voice_advance", "voice_change", "voice_dry", "voice_inherit", "voice_publish",
-           "voice_room", "voice_row", "voice_walk"]
+__all__ = ["EXPLODED", "EXPLODED_BITS", "Voice", "voice_advance", "voice_change", "voice_dry", "voice_inherit",
+           "voice_publish", "voice_room", "voice_row", "voice_walk"]
 
-EXPLODED_BITS = int(np.float32(1000.0).view(np.int32))
+EXPLODED = np.float32(1000.0)
+EXPLODED_BITS = int(EXPLODED.view(np.int32))
 """A node whose output reaches +60 dB over full scale is taken for one that explodes: somebody may be listening."""
 
 # HEADER: of the plan. SLOTS: int64 [SLOT_COUNT, 2], the row of each slot (or 0) and its layout. ACTIVE: how many
@@ -283,7 +284,7 @@ class Voice:
             if j is None or before._layout_keys[j] != self._layout_keys[k] or not _alike(self, k, before, j):
                 continue
             for name in _state_names(self.plan.ops[k]):
-                to, source = self.plan.image.view(k, name), before.plan.image.view(j, name)
+                to, source = (plan.image.view(i, name, state=True) for plan, i in ((self.plan, k), (before.plan, j)))
                 if to.nbytes:
                     copies.append((address(to), address(source), to.nbytes))
         if self.plan.latency and before.plan.latency == self.plan.latency and (
@@ -298,7 +299,7 @@ class Voice:
         size = 0
         for k, op in enumerate(self.plan.ops):
             for key in declaration(op.node).measures:
-                view = self.plan.image.view(k, key)
+                view = self.plan.image.view(k, key, state=True)
                 places.setdefault(op.name, {})[key] = (view.shape, view.dtype, size)
                 pairs.append((address(view), view.nbytes))
                 size += -(-view.nbytes // 8) * 8
@@ -308,7 +309,8 @@ class Voice:
         """Before the first block: what prepare() made."""
         for name, fields in self._places.items():
             for key, (shape, dtype, offset) in fields.items():
-                np.ndarray(shape, dtype, self._snapshot, offset)[...] = self.plan.image.view(self._rows[name], key)
+                measured = self.plan.image.view(self._rows[name], key, state=True)
+                np.ndarray(shape, dtype, self._snapshot, offset)[...] = measured
 
 
 def _state_names(op: Any) -> tuple[str, ...]:

@@ -234,6 +234,17 @@ def _monotonic_ns(typing: Any) -> Any:
     return types.int64(), emit
 
 
+@lowers(memory.thread_id)
+def _thread_id(typing: Any) -> Any:
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if sys.platform != "linux":
+            return ir.Constant(I64, 0)
+        number = builder.call(_external(builder, "gettid", ir.FunctionType(I32, [])), [])
+        return builder.sext(number, I64)
+
+    return types.int64(), emit
+
+
 def _external(builder: Any, name: str, kind: Any) -> Any:
     found = builder.module.globals.get(name)
     return found if found is not None else ir.Function(builder.module, kind, name)
