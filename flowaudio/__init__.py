@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from flowaudio.graph.plan import Plan, render
     from flowaudio.graph.shipped import find, shipped
     from flowaudio.io import AAC, FLAC, MP3, WAV, Decoder, Encoder, Opus, probe
+    from flowaudio.io.devices import Device, devices
+    from flowaudio.io.soundcard import SoundCard
+    from flowaudio.live.ends import File, Memory
+    from flowaudio.live.engine import Engine
+    from flowaudio.live.events import Event
+    from flowaudio.live.stats import Stats
     from flowaudio.nodes import (
         Band,
         Biquad,
@@ -68,6 +74,12 @@ _PLACES = {
     "graph.plan": ("Plan", "render"),
     "graph.shipped": ("find", "shipped"),
     "io": ("AAC", "FLAC", "MP3", "WAV", "Decoder", "Encoder", "Opus", "probe"),
+    "io.devices": ("Device", "devices"),
+    "io.soundcard": ("SoundCard",),
+    "live.ends": ("File", "Memory"),
+    "live.engine": ("Engine",),
+    "live.events": ("Event",),
+    "live.stats": ("Stats",),
     "nodes": ("Band", "Biquad", "ChannelMap", "Compressor", "Delay", "Equalizer", "Gain", "LevelMeter", "Limiter",
               "LoudnessMeter", "Mix", "Noise", "Normalizer", "OnePole", "Pan", "Reverb", "Sine", "Sweep"),
     "stream.config": ("AudioConfig", "AudioStream"),
@@ -96,9 +108,13 @@ __all__ = [
     "Compressor",
     "Decoder",
     "Delay",
+    "Device",
     "DocumentError",
     "Encoder",
+    "Engine",
     "Equalizer",
+    "Event",
+    "File",
     "FlowaudioError",
     "Format",
     "Gain",
@@ -108,6 +124,7 @@ __all__ = [
     "LevelMeter",
     "Limiter",
     "LoudnessMeter",
+    "Memory",
     "Mix",
     "Noise",
     "Normalizer",
@@ -122,11 +139,14 @@ __all__ = [
     "Report",
     "Reverb",
     "Sine",
+    "SoundCard",
     "SourceError",
+    "Stats",
     "Sweep",
     "TargetError",
     "chain",
     "choice",
+    "devices",
     "dump",
     "dumps",
     "find",

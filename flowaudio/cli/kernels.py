@@ -18,7 +18,8 @@ from flowaudio.graph.schedule import schedule
 from flowaudio.graph.wiring import read
 from flowaudio.runtime import plan_stage, ring
 
-__all__ = ["ARRAYS", "FILES", "MADE", "Kernel", "Loaded", "load", "of_graph", "of_node", "of_package", "ready"]
+__all__ = ["ARRAYS", "FILES", "LIVE", "MADE", "Kernel", "Loaded", "load", "natives_in", "of_graph", "of_node",
+           "of_package", "ready"]
 
 FILES = (plan_stage.walk_rings, ring.read_native, ring.write_native, ring.get_native, ring.set_native)
 """What every file goes through: a plan between rings, with a decoder and an encoder."""
@@ -28,6 +29,10 @@ ARRAYS = (walk.process,)
 
 MADE = (*ARRAYS, *FILES[1:])
 """What is made in arrays and goes into a file."""
+
+
+LIVE = ("flowaudio.graph", "flowaudio.runtime", "flowaudio.live", "flowaudio.io.jack")
+"""Modules and packages with everything that an engine with sound cards goes through."""
 
 
 class Kernel(NamedTuple):
@@ -95,11 +100,17 @@ def of_node(cls: type, formats: Iterable[Format]) -> list[Kernel]:
 
 
 def of_package(name: str) -> list[Kernel]:
-    """Of the compiled functions in all modules of a package, which are loaded for it."""
+    """Of the compiled functions in a module, or in all modules of a package, which are loaded for it."""
+    return list(map(_native, natives_in(name)))
+
+
+def natives_in(name: str) -> list[Native]:
+    """These functions, each once."""
     package = importlib.import_module(name)
-    modules = [importlib.import_module(f"{name}.{each.name}") for each in pkgutil.iter_modules(package.__path__)]
+    inside = pkgutil.iter_modules(getattr(package, "__path__", ()))
+    modules = [package, *(importlib.import_module(f"{name}.{each.name}") for each in inside)]
     found = {id(value): value for module in modules for value in vars(module).values() if isinstance(value, Native)}
-    return list(map(_native, found.values()))
+    return list(found.values())
 
 
 def _native(function: Native) -> Kernel:

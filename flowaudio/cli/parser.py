@@ -32,6 +32,13 @@ RENDER = """\
 Render a graph offline and tell how loud it is. A graph that makes its own
 sound needs no input. Without -o nothing is written."""
 
+LIVE = """\
+Play a graph between sound cards and files, with meters in the terminal. The
+graph's file is watched: what is saved plays at once, faded over; a file with a
+fault says why, and the old graph plays on. Keys: m mute, b bypass, space mark,
+r record, s save the last seconds, q quit, ? help. Without a terminal it prints
+a line a second."""
+
 WARMUP = """\
 Compile the kernels of all nodes ahead of time, so that nothing is compiled when
 sound is made. For images, services and impatient people."""
@@ -66,6 +73,8 @@ def build() -> argparse.ArgumentParser:
     _process(command("process", "a file in, a file out: effects, loudness, codec", PROCESS))
     _run(command("run", "a file through a graph, in one pass, as it is"))
     _render(command("render", "render a graph offline, with or without an input", RENDER))
+    _live(command("live", "a graph between sound cards, with meters, keys and a watched file", LIVE))
+    _json(command("devices", "list the sound cards, by the names that --input and --output of live take"))
     _nodes(command("nodes", "list all nodes with their parameters, or explain one"))
     _json(command("graphs", "list the graphs that come with flowaudio"))
     _info(command("info", "show what a file says of itself"))
@@ -98,6 +107,28 @@ def _render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="N",
                         help="how much to make: by default as long as the input, or 10 s without one")
     _file_options(parser)
+
+
+def _live(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--graph", metavar="G",
+                        help="a graph document, or a ready graph's name; without one, what comes in goes out")
+    parser.add_argument("--input", "-i", metavar="D",
+                        help="a sound card's name (see flowaudio devices), a file, or a URL (see --allow)")
+    parser.add_argument("--output", "-o", metavar="D", help="a sound card's name, a file to write, or none")
+    parser.add_argument("--no-input", action="store_true", help="open no input: for graphs that make their own sound")
+    parser.add_argument("--record", metavar="FILE",
+                        help="record what goes out, from the start; if there is one already, under a numbered name")
+    parser.add_argument("--keep", type=float, default=30.0, metavar="N",
+                        help="seconds of what went out that the key s saves (default: %(default)g)")
+    parser.add_argument("--rate", type=int, metavar="HZ", help="by default what the sound card has")
+    parser.add_argument("--block", type=int, metavar="N", help="frames a block; by default as the sound card likes")
+    parser.add_argument("--channels", type=int, metavar="N", help="that the graph gets; by default those of the input")
+    parser.add_argument("--allow-feedback", action="store_true",
+                        help="go on although the loudspeaker may play into the microphone, without a guard")
+    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    _allow(parser)
+    _json(parser, "a JSON object a line on standard output: status each second, events, a summary")
+    _quiet(parser)
 
 
 def _nodes(parser: argparse.ArgumentParser) -> None:
@@ -147,8 +178,8 @@ def _allow(parser: argparse.ArgumentParser) -> None:
                         help="a protocol that an input may use beside files: https, http, rtp (may be repeated)")
 
 
-def _json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+def _json(parser: argparse.ArgumentParser, line: str = "the result as JSON on standard output") -> None:
+    parser.add_argument("--json", action="store_true", help=line)
 
 
 def _quiet(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,6 @@ from flowaudio.graph.known import known_nodes
 
 __all__ = ["run"]
 
-PACKAGES = ("flowaudio.graph", "flowaudio.runtime")
 CHANNELS = (1, 2)
 RATE, BLOCK = 48_000, 256
 
@@ -44,7 +43,7 @@ def run(args: Any) -> None:
 def _every() -> tuple[list[Kernel], dict[str, str]]:
     """Of the runtime, of what a plan puts in by itself, and of all known nodes; and the nodes that cannot be made."""
     classes = {**known_nodes(), **_plumbing()}
-    found = [kernel for package in PACKAGES for kernel in kernels.of_package(package)]
+    found = [kernel for package in kernels.LIVE for kernel in kernels.of_package(package)]
     failed: dict[str, str] = {}
     for name, cls in classes.items():
         count = len(declaration(cls).inputs)

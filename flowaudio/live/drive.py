@@ -17,6 +17,11 @@ __all__ = ["Drive"]
 PREFILL_S = 0.2
 """How much of a file is decoded before a sound card asks for it."""
 
+JUDGED_S, PATIENCE = 3.0, 2
+"""So many times in so many seconds may the resampler lose its hold before it gets more delay."""
+
+MOST_DELAY_S = 0.25
+
 
 class Drive:
     """Everything that moves an engine's frames."""
@@ -25,6 +30,7 @@ class Drive:
         """:raises ParameterError, SourceError, TargetError: what cannot be connected."""
         self.rack, self.ends = rack, ends
         self.parts: Parts = connect(rack, ends)
+        self._judged, self._judged_at = (0, 0), time.monotonic()
         self._virtual = any(card is not None and card.clock() for card in (ends.input_card, ends.output_card))
         used: list[Native] = [card_callback] if self.parts.streams else []
         used += [rack_between, get_native, set_native, write_native, read_native] if self.parts.stages else []
@@ -81,6 +87,21 @@ class Drive:
             parts.followed_block = longest
             safe = safe_target_frames(parts.input_rate, self.rack.rate, longest, longest, parts.jitter_ms)
             parts.drift.target_frames = max(parts.drift.target_frames, safe)
+        if parts.drift is not None and self._loses_hold(parts.drift.underruns + parts.drift.resyncs):
+            most = min(round(MOST_DELAY_S * parts.input_rate), parts.rings[0].capacity // 3)
+            parts.drift.target_frames = max(min(round(1.5 * parts.drift.target_frames), most),
+                                            parts.drift.target_frames)
+
+    def _loses_hold(self, faults: int) -> bool:
+        """Whether the resampler has lost its hold several times within a short time although no device has lost
+        frames: then their calls are less even than it was made for."""
+        now = time.monotonic()
+        if now - self._judged_at < JUDGED_S:
+            return False
+        lost = sum(c.input_overflows + c.output_underflows for c in self.counters)
+        before, self._judged = self._judged, (faults, lost)
+        self._judged_at = now
+        return faults - before[0] >= PATIENCE and lost == before[1]
 
     @property
     def alive(self) -> bool:

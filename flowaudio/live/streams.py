@@ -29,7 +29,7 @@ class LiveStream:
         self.card, self.side, self.caller = card, side, caller
         self._request = Request(rate, block, *channels, card_callback.address, caller.address, (caller, *keep))
         self._stream: CardStream | None = None
-        self._seen, self._seen_at = 0, 0.0
+        self._seen, self._seen_at, self._looked_at = 0, 0.0, 0.0
         self._lost_at: float | None = None
         self._try_at = 0.0
         self.gaps, self._gap_s, self.last_gap_s = 0, 0.0, 0.0
@@ -109,6 +109,9 @@ class LiveStream:
         if self._stream is None or not self._stream.active:
             return False
         calls = self.caller.calls
+        if now - self._looked_at > SILENT_S / 2:
+            self._seen_at = now         # nobody looked, as when the process was stopped: that says nothing of it
+        self._looked_at = now
         if calls != self._seen or self.card.clock():    # a virtual clock may stand still
             self._seen, self._seen_at = calls, now
         return now - self._seen_at < SILENT_S

@@ -112,3 +112,22 @@ def test_networkx_works_on_a_graph() -> None:
     assert nx.has_path(graph, "in", "out")
     assert Plan(copy, 1000, 1).latency == 3
     assert sorted(nx.relabel_nodes(graph, {"late": "slow"})) == ["in", "out", "scale", "slow"]
+
+
+def test_a_copy_sums_in_the_same_order() -> None:
+    """Float sums depend on the order in which edges arrive; networkx's own copy follows them as they leave."""
+    graph = Graph()
+    for name in "abc":
+        graph.add(Scale(), name)
+    for source in ("in", "c", "a", "b"):
+        graph.connect(source, "out", delay_ms=1.0 if source == "a" else 0.0)
+    for name in "bca":
+        graph.connect("in", name)
+    graph.graph["name"] = "x"
+    copy = graph.copy()
+    assert list(copy.in_edges(data=True)) == list(graph.in_edges(data=True))
+    assert type(copy) is Graph and copy.graph == graph.graph
+    copy.nodes["a"]["node"] = Scale(factor=3.0)
+    copy.connect("a", "c")
+    assert graph.nodes["a"]["node"] == Scale()
+    assert not graph.has_edge("a", "c")
