@@ -165,7 +165,6 @@ class _Line:
                 self._left = self.instance.post(self.do_close)
             return self._left
 
-
     def left(self, limit_s: float) -> bool:
         """Leave, and wait for that; whether it is done."""
         done = self.instance.waited(self.leave(), limit_s)

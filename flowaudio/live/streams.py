@@ -13,7 +13,8 @@ __all__ = ["LiveStream", "is_card"]
 SILENT_S = 0.7
 """A device that has not called for so long has gone, whatever its driver says."""
 
-RETRY_S = 0.5
+RETRY_S, MOST_RETRY_S = 0.25, 2.0
+"""A device that has gone is looked for after so long, and then less and less often: each look costs 40 ms."""
 
 
 def is_card(value: Any) -> bool:
@@ -31,7 +32,7 @@ class LiveStream:
         self._stream: CardStream | None = None
         self._seen, self._seen_at, self._looked_at = 0, 0.0, 0.0
         self._lost_at: float | None = None
-        self._try_at = 0.0
+        self._try_at, self._retry_s = 0.0, RETRY_S
         self.gaps, self._gap_s, self.last_gap_s = 0, 0.0, 0.0
         self.realtime: bool | None = None
         """Whether its thread has real-time priority; None while that is not known."""
@@ -88,13 +89,14 @@ class LiveStream:
                 if self.realtime is None and self.caller.thread and not self.card.clock():
                     self.realtime = prefer(self.caller.thread)
                 return ""
-            self._lost_at, self._try_at = now, now
+            self._lost_at, self._try_at, self._retry_s = now, now, RETRY_S
             self.gaps += 1
             self.close()
             return "lost"
         if now < self._try_at:
             return ""
-        self._try_at = now + RETRY_S
+        self._try_at = now + self._retry_s
+        self._retry_s = min(2 * self._retry_s, MOST_RETRY_S)
         try:
             self.card.refresh()
             self.open()

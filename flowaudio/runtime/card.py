@@ -48,7 +48,9 @@ class CardStream(Protocol):
 class Card(Protocol):
     """A device by name, or a simulation of one. It is looked up each time that it is opened."""
 
-    name: str                           # as its owner wrote it; "" for the system's default
+    @property
+    def name(self) -> str:
+        """As its owner wrote it; "" for the system's default."""
 
     def rate(self, side: str) -> int:
         """The rate that the device prefers as "input" or "output"; SourceError or TargetError if it is not there."""
