@@ -33,6 +33,7 @@ _CURES = (
     (r"allow it with allowed_protocols=.*", "allow it with --allow \\g<protocol>"),
     (r"resample to (\d+) Hz", r"use --sample-rate \1"),
     (r"mix to (\d+)", r"use --channels \1"),
+    (r"allow_feedback=True", "--allow-feedback"),
 )
 
 

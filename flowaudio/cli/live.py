@@ -74,6 +74,9 @@ def run(args: Any) -> None:
     with display(args.quiet, args.json) as shown:
         kernels.load(_kernels(names, args), shown)
         source, sink = _input(args, graph), _output(args)
+        if source is None and not is_card(sink):
+            raise ParameterError("without an input and without a sound card nothing sets the pace; name an --input, or "
+                                 "a sound card as --output")
         block = args.block if not (is_card(source) or is_card(sink)) else None
         engine = Engine(names.graph, source, sink, rate=args.rate, channels=args.channels, block=block,
                         allow_feedback=args.allow_feedback, on_event=events.put)

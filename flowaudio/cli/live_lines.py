@@ -13,6 +13,7 @@ from flowaudio.cli.live_meters import Levels
 from flowaudio.cli.live_screen import View
 from flowaudio.cli.output import clock, facts
 from flowaudio.live.events import Event
+from flowaudio.live.stats import Stats
 
 __all__ = ["event_line", "json_line", "plain_line", "print_event", "print_json_line", "summary", "tell_summary"]
 
@@ -47,7 +48,7 @@ def json_line(view: View) -> dict[str, Any]:
     """The same, and more, for programs. Silence is null."""
     stats, told = view.stats, view.loudness
     return {
-        "type": "status", "time_s": round(stats.time_s, 3), "running": stats.running,
+        "type": "status", "time_s": round(stats.time_s, 3), "running": stats.running, "realtime": stats.realtime,
         "in": _level_facts(view.levels_in), "out": _level_facts(view.levels_out),
         "loudness": {"momentary_lufs": _number(told.momentary_lufs), "short_term_lufs": _number(told.short_term_lufs),
                      "integrated_lufs": _number(told.integrated_lufs), "true_peak_dbtp": _number(told.true_peak_dbtp)},
@@ -104,7 +105,6 @@ def summary(view: View, seconds: float, recorded: Iterable[tuple[str, float]], s
 def tell_summary(view: View, told: dict[str, Any]) -> None:
     """The same for people."""
     stats, peaks, loud = view.stats, told["max_peak_dbfs"], told["loudness"]
-    xruns = stats.underruns + stats.overruns + stats.late_blocks
     facts(f"{view.graph} has played for {clock(told['time_s'])}", [
         ("Route", view.route),
         ("Highest", ", ".join(f"{name} {_unit(peaks[name], 'dBFS')}" for name, levels in (
@@ -113,13 +113,19 @@ def tell_summary(view: View, told: dict[str, Any]) -> None:
         ("Clipped", f"{told['clipped']} samples" if told["clipped"] else ""),
         ("Latency", f"{stats.latency_ms:.1f} ms"),
         ("Load", f"{100 * stats.load:.1f} % (the slowest block {100 * stats.peak_load:.0f} %)"),
-        ("Xruns", f"{stats.underruns} underruns, {stats.overruns} overruns, {stats.late_blocks} late blocks" if xruns
-         else "none"),
+        ("Xruns", _xruns(stats)),
         ("Gaps", f"{stats.gaps}, {stats.gap_s:.1f} s in all" if stats.gaps else ""),
         ("Silenced", ", ".join(f"{name} ({count} blocks)" for name, count in stats.node_silenced.items())),
         *(("Recorded", f"{each['output']} ({clock(each['duration_s'])})") for each in told["recorded"]),
         *(("Saved", path) for path in told["saved"]),
     ])
+
+
+def _xruns(stats: Stats) -> str:
+    if not stats.underruns + stats.overruns + stats.late_blocks:
+        return "none"
+    why = "" if stats.realtime or not stats.device_calls else " (the system gives no real-time priority)"
+    return f"{stats.underruns} underruns, {stats.overruns} overruns, {stats.late_blocks} late blocks{why}"
 
 
 def _unit(value: float | None, unit: str) -> str:

@@ -31,8 +31,8 @@ EVENTS = 3                              # lines
 QUIET_DB = -0.05
 
 HELP = (("m", "mute: fade the output out, or in again"),
-        ("b", "bypass: hear the input instead of the graph, just as late"),
-        ("space, k", "mark this moment; marks go beside the recording, as NAME.marks.txt"),
+        ("b", "bypass: hear the input, just as late"),
+        ("space, k", "mark this moment, for FILE.marks.txt"),
         ("r", "start or stop recording what goes out"),
         ("s", "save the last seconds of what went out"),
         ("?", "show or hide this"),

@@ -37,8 +37,15 @@ def graph(folder: Path, gain_db: float = 0.0) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Jack]:
+def server(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jack]:
+    """JACK; and all kernels are compiled before somebody waits for a screen."""
+    folder = tmp_path_factory.mktemp("warm")
     with jack() as made:
+        around = {name: os.environ[name] for name in SERVERS if name in os.environ}
+        for name in (graph(folder), "podcast"):
+            ran = run("live", "--graph", name, "--seconds", "0.2", "--quiet", "--allow-feedback", "--record",
+                      folder / "warm.flac", **around)
+            assert ran.code == 0, ran.err
         yield made
 
 
@@ -182,6 +189,17 @@ def test_what_only_the_running_engine_can_refuse(typed: Typed, tmp_path: Path) -
         terminal.see("plays on")
         assert "ChannelMap(channels=2)" in " ".join(terminal.screen)
         steady(terminal, -23.0)
+        terminal.type("q")
+        assert terminal.end() == 0
+
+
+def test_a_graph_that_would_hear(typed: Typed, tmp_path: Path) -> None:
+    """No input was opened for one that makes its own sound; another that takes one plays, and that is told."""
+    with typed() as terminal:
+        steady(terminal, -23.0)
+        document(tmp_path, 'connections = ["in -> level -> out"]', level="Gain")
+        terminal.see("it takes an input, and none is open")
+        terminal.see("in  L")
         terminal.type("q")
         assert terminal.end() == 0
 
@@ -468,7 +486,7 @@ def test_a_file_to_a_sound_card_ends_with_the_file(run: Run, around: dict[str, s
     (["--output", "no/out.wav", "--input", "{speech}"], 4, ["out.wav cannot be written"]),
     (["--input", "{speech}", "--output", "{speech}"], 2, ["is both input and output"]),
     (["--input", "https://localhost:1/a.mp3", "--output", "none"], 3, ["needs the protocol https; allow it with"]),
-    (["--output", "none", "--no-input"], 2, ["an engine without a source and without a sound card"]),
+    (["--output", "none", "--no-input"], 2, ["nothing sets the pace; name an --input"]),
     (["--nonsense"], 2, ["--nonsense"]),
 ])
 def test_what_cannot_be(call: Run, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str],
