@@ -41,6 +41,7 @@ class Image(NamedTuple):
     rows: Array                         # int64 [op, ROW]
     fields: list[list[Field]]           # for each operation: its parameters and state
     memory: Array                       # uint8: parameters and small state, packed
+    tables: Array                       # int64: the operations' tables, one behind the other
     keep: tuple[object, ...]
     arena_bytes: int                    # of the buffers between operations
 
@@ -238,5 +239,5 @@ class _Builder:
         header[walk.IN], header[walk.IN_CHANNELS] = base + self.places[plan.input], plan.input.channels
         header[walk.OUT], header[walk.OUT_CHANNELS] = base + self.places[plan.output], plan.output.channels
         header[walk.BLOCK], header[walk.LIMIT] = plan.block, walk.INFINITE
-        keep = (self.arena, tables, pairs, resets, pristine, self.images)
-        return Image(header, rows, self.fields, memory, keep, self.arena.nbytes)
+        keep = (self.arena, pairs, resets, pristine, self.images)
+        return Image(header, rows, self.fields, memory, tables, keep, self.arena.nbytes)

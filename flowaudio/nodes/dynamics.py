@@ -33,7 +33,6 @@ class Params(NamedTuple):
     makeup: float
     scale: float                        # from the detector's log2 to that of an amplitude: 1 for peak, 1/2 for power
     keep: Any                           # float64 [3], what attack, release and mean square keep from sample to sample
-    slow_attack: int                    # attack is slower than release
     linked: int
     rms: int
 
@@ -87,8 +86,7 @@ class Compressor:
         knee = self.knee_db / DB if self.knee_db >= HARD_KNEE_DB else 0.0
         gains = 1 if linked else format.channels
         params = Params(self.threshold_db / DB, 1 - 1 / self.ratio, knee / 2, 0.5 / knee if knee else 0.0,
-                        self.makeup_db / DB, 0.5 if rms else 1.0, keep, int(self.attack_ms > self.release_ms),
-                        int(linked), int(rms))
+                        self.makeup_db / DB, 0.5 if rms else 1.0, keep, int(linked), int(rms))
         return params, State(np.zeros(gains), np.zeros(sidechain), np.zeros(CHUNK, np.float32),
                              np.zeros(gains, np.float32))
 
@@ -160,7 +158,7 @@ def reduce(c: int, count: int, p: Any, s: Any) -> None:
     # In float64: a release of 5 s at 192 kHz moves by a millionth of the distance, less than a float32 can tell.
     attack, release = p.keep[0], p.keep[1]
     now = s.reduction[c]
-    if p.slow_attack:
+    if attack > release:                # the attack is the slower one
         for n in range(count):
             goal = np.float64(s.scratch[n])
             up, down = fma(attack, now, (1.0 - attack) * goal), fma(release, now, (1.0 - release) * goal)

@@ -18,7 +18,8 @@ from flowaudio.graph import walk
 from flowaudio.graph.image import Field, address
 from flowaudio.graph.schedule import Op
 
-__all__ = ["CANCELLED", "STEP", "Change", "change_apply", "change_begin", "change_between", "layout_of", "row_word"]
+__all__ = ["CANCELLED", "MOST", "OWN", "STEP", "Change", "change_apply", "change_begin", "change_between", "layout_of",
+           "row_word", "way_between"]
 
 STEP = 32
 """Frames between two steps: 0.7 ms at 48 kHz."""
@@ -27,8 +28,9 @@ MOST = 4096
 """Numbers of an array that are walked in steps. A longer one that changes is another plan."""
 
 # A change: its length in frames (a multiple of STEP, or 0: at once), how many have gone, how many segments it has, the
-# row of the operation that it is applied to, whether it was taken back before it began. Segments follow.
-LENGTH, GONE, SEGMENTS, ROW, CANCELLED, CHANGE = range(6)
+# row of the operation that it is applied to, whether it was taken back before it began, whether it belongs to its plan
+# and is not given back. Segments follow.
+LENGTH, GONE, SEGMENTS, ROW, CANCELLED, OWN, CHANGE = range(7)
 
 # A segment: the place in the operation's table that holds the address of the field; what it is made of; how many; the
 # address of the new values (float64, or as the field has them) and of those at the beginning (float64).
@@ -90,6 +92,19 @@ class Change(NamedTuple):
 
     address: int
     keep: Any
+
+
+def way_between(old: Op, new: Op, fields: list[Field], frames: int) -> Change | None:
+    """The change with which a plan's operation goes on from the parameters of the one whose state it takes over.
+
+    It belongs to its plan. None if these may not be walked between.
+    """
+    if not _smooth(old.node, new.node):
+        return None
+    made = _make(fields, tuple(old.params or ()), tuple(new.params or ()), frames)
+    if made is not None:
+        made.keep[0][OWN] = 1
+    return made
 
 
 def layout_of(node: Any, fields: list[Field]) -> tuple[object, ...]:
@@ -155,5 +170,5 @@ def _make(fields: list[Field], before: tuple[Any, ...], after: tuple[Any, ...], 
         segments += [field.place, kind, target.nbytes if kind == BYTES else target.size, address(target),
                      address(start)]
     length = -(-frames // STEP) * STEP
-    told = np.array([length, 0, len(segments) // SEGMENT, 0, 0, *segments], np.int64)
+    told = np.array([length, 0, len(segments) // SEGMENT, 0, 0, 0, *segments], np.int64)
     return Change(address(told), (told, keep))

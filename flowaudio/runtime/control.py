@@ -477,7 +477,8 @@ class Rack:
         for name in new:
             self._slots[name] = next(free)
             taken.add(self._slots[name])
-        return Voice(plan, {name: self._slots[name] for name in wanted}, self._layouts, before)
+        return Voice(plan, {name: self._slots[name] for name in wanted}, self._layouts, before,
+                     ms_to_frames(self.fade_ms, self.rate))
 
     def _point(self, point: str) -> tuple[int, int]:
         """Slot and channels of a place in the graph."""

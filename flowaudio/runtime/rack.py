@@ -13,7 +13,7 @@ from flowaudio.core.native import native
 from flowaudio.graph import walk
 from flowaudio.graph.walk import below
 from flowaudio.runtime.agenda import agenda_add, agenda_first, agenda_full, agenda_next, agenda_take
-from flowaudio.runtime.change import CANCELLED
+from flowaudio.runtime.change import CANCELLED, CHANGE, OWN
 from flowaudio.runtime.fader import FADER, GONE, LENGTH, fader_gain, fader_mix, fader_move, fader_set, fader_still
 from flowaudio.runtime.mailbox import LETTER, mail_put, mail_take
 from flowaudio.runtime.tap import BEGAN, IN_SLOT, LINKED, OUT_SLOT, SLOT, TAP, tap_fill, tap_link, tap_unlink
@@ -26,6 +26,7 @@ from flowaudio.runtime.voice import (
     VOICE,
     WARM,
     voice_advance,
+    voice_alone,
     voice_change,
     voice_dry,
     voice_inherit,
@@ -111,7 +112,7 @@ def change(rack: int, letter: int) -> None:
 @kernel
 def start_swap(rack: int, voice: int) -> None:
     """Let the next plan run beside the current one, with the state of what both have."""
-    voice_inherit(voice)
+    voice_inherit(voice, rack + CROSSFADE)
     put(rack + NEXT, voice)
     put(rack + WARMING, i64_1d(voice, VOICE)[WARM])
     fader_set(rack + CROSSFADE, 0.0, 0)
@@ -137,6 +138,7 @@ def finish_swap(rack: int) -> None:
     old = word(rack + CURRENT)
     put(rack + CURRENT, word(rack + NEXT))
     put(rack + NEXT, 0)
+    voice_alone(word(rack + CURRENT))
     fader_set(rack + CROSSFADE, 0.0, 0)
     drop_changes(rack, old)
     give_back(rack, old)                # from here on its memory is not ours
@@ -148,7 +150,8 @@ def drop_changes(rack: int, voice: int) -> None:
     told = i64_1d(voice, VOICE)
     active = i64_1d(told[LIST], told[ACTIVE])
     for k in range(told[ACTIVE]):
-        give_back(rack, active[k])
+        if i64_1d(active[k], CHANGE)[OWN] == 0:
+            give_back(rack, active[k])
     told[ACTIVE] = 0
 
 

@@ -15,11 +15,25 @@ from flowaudio.core.node import declaration
 from flowaudio.graph import walk
 from flowaudio.graph.image import address
 from flowaudio.graph.plan import Plan
-from flowaudio.runtime.change import CHANGE, GONE, LENGTH, STEP, change_apply, change_begin, layout_of, row_word
+from flowaudio.runtime.change import (
+    CHANGE,
+    GONE,
+    LENGTH,
+    MOST,
+    OWN,
+    STEP,
+    Change,
+    change_apply,
+    change_begin,
+    layout_of,
+    row_word,
+    way_between,
+)
+from flowaudio.runtime.joint import NO_JOINTS, join, joints_begin, joints_end
 from flowaudio.runtime.mailbox import mail_put
 
-__all__ = ["EXPLODED", "EXPLODED_BITS", "Voice", "voice_advance", "voice_change", "voice_dry", "voice_inherit",
-           "voice_publish", "voice_room", "voice_row", "voice_walk"]
+__all__ = ["EXPLODED", "EXPLODED_BITS", "Voice", "voice_advance", "voice_alone", "voice_change", "voice_dry",
+           "voice_inherit", "voice_publish", "voice_room", "voice_row", "voice_walk"]
 
 EXPLODED = np.float32(1000.0)
 EXPLODED_BITS = int(EXPLODED.view(np.int32))
@@ -29,9 +43,14 @@ EXPLODED_BITS = int(EXPLODED.view(np.int32))
 # changes are on their way, LIST: their addresses. COPIES: (to, from, bytes) of the state that is taken over. WARM:
 # frames to run unheard. MEASURES: (field, bytes). SEQUENCE: odd while SNAPSHOT is being written. DRY, DRY_SIZE, DRY_AT:
 # a ring of input, as long as the plan is late. TIMED: frames in which operations were timed. WALK, WALK_TIMED: what
-# walks the plan.
+# walks the plan. OLDS, NEWS, REALS: patches of rows while this plan takes another's place, and after; see joint. WAYS:
+# (change, row) from the parameters of what was there before to its own.
 (HEADER, SLOTS, SLOT_COUNT, ACTIVE, LIST, COPIES, COPY_COUNT, WARM, MEASURES, MEASURE_COUNT, SEQUENCE, SNAPSHOT,
- DRY, DRY_SIZE, DRY_AT, TIMED, WALK, WALK_TIMED, VOICE) = range(19)
+ DRY, DRY_SIZE, DRY_AT, TIMED, WALK, WALK_TIMED, OLDS, OLD_COUNT, NEWS, REALS, NEW_COUNT, WAYS, WAY_COUNT,
+ VOICE) = range(26)
+
+RISE_PART = 4
+"""Before a plan is faded in, what is new in it hears its input rise for this part of the fade's time."""
 
 Array = np.ndarray[Any, Any]
 Key = tuple[str, type, int]
@@ -50,17 +69,29 @@ def voice_row(voice: int, slot: int, layout: int) -> int:
 
 
 @kernel
-def voice_inherit(voice: int) -> None:
-    """Take over the state of those nodes that have not changed."""
+def voice_inherit(voice: int, fader: int) -> None:
+    """Take over the state of those nodes that have not changed, and go on from their parameters; what comes into them
+    follows a fader."""
     told = i64_1d(voice, VOICE)
     for k in range(told[COPY_COUNT]):
         triple = i64_1d(told[COPIES] + 24 * k, 3)
         copy(triple[0], triple[1], triple[2])
+    joints_begin(told[OLDS], told[OLD_COUNT], told[NEWS], told[NEW_COUNT], fader)
+    for k in range(told[WAY_COUNT]):
+        pair = i64_1d(told[WAYS] + 16 * k, 2)
+        voice_change(voice, pair[0], pair[1])
+
+
+@kernel
+def voice_alone(voice: int) -> None:
+    """The plan whose place it takes is not there any more."""
+    told = i64_1d(voice, VOICE)
+    joints_end(told[REALS], told[NEW_COUNT])
 
 
 @kernel
 def voice_change(voice: int, change: int, row: int) -> int:
-    """Begin a change of a row; the change that it takes the place of, or 0."""
+    """Begin a change of a row; the change that it takes the place of and that is to be given back, or 0."""
     told = i64_1d(voice, VOICE)
     active = i64_1d(told[LIST], told[ACTIVE] + 1)
     place, before = told[ACTIVE], 0
@@ -71,6 +102,8 @@ def voice_change(voice: int, change: int, row: int) -> int:
     active[place] = change
     if before == 0:
         told[ACTIVE] += 1
+    elif i64_1d(before, CHANGE)[OWN]:
+        before = 0
     length = i64_1d(change, CHANGE)[LENGTH]
     change_apply(change, STEP / length if length > STEP else 1.0)
     return before
@@ -96,8 +129,9 @@ def voice_advance(voice: int, count: int, retired: int, letter: int) -> None:
         change = i64_1d(active[k], CHANGE)
         change[GONE] += count
         if change[GONE] >= change[LENGTH]:
-            i64_1d(letter, 1)[0] = active[k]
-            mail_put(retired, letter)
+            if change[OWN] == 0:
+                i64_1d(letter, 1)[0] = active[k]
+                mail_put(retired, letter)
             told[ACTIVE] -= 1
             active[k] = i64_1d(told[LIST], told[ACTIVE] + 1)[told[ACTIVE]]
         else:
@@ -170,17 +204,19 @@ class Voice:
     """A plan in memory that a rack can take up, made on the control thread."""
 
     def __init__(self, plan: Plan, slots: Mapping[str, int], layouts: dict[tuple[object, ...], int],
-                 before: "Voice | None" = None) -> None:
+                 before: "Voice | None" = None, fade_frames: int = 0) -> None:
         """
         :param slots: the number of each name, for good.
         :param layouts: the number of each way to lay out a node's memory; those that are new are added.
         :param before: the voice whose state this one takes over, where the nodes are the same.
+        :param fade_frames: how long it is faded in.
         """
         self.plan = plan
         self.before = before            # its memory is read when this one begins
         plan.image.header[walk.LIMIT] = EXPLODED_BITS
         self._layout_keys = [layout_of(op.node, fields) for op, fields in
                              zip(plan.ops, plan.image.fields, strict=True)]
+        self.made_rows = plan.image.rows.copy()     # the audio thread may have others for a time
         self._rows: dict[str, int] = {op.name: k for k, op in reversed(list(enumerate(plan.ops)))}
         self._slots = np.zeros((max(slots.values(), default=0) + 1, 2), np.int64)
         for name, slot in slots.items():
@@ -189,7 +225,12 @@ class Voice:
                 self._slots[slot] = self.row(k), layouts.setdefault(self._layout_keys[k], len(layouts) + 1)
         self._words = np.zeros(VOICE, np.int64)
         self._dry = np.zeros((plan.channels, max(plan.latency, 1)), np.float32)
-        self._copies = np.array(self._inherited(before) or [(0, 0, 0)], np.int64)
+        stays = self._stays(before)
+        copies = self._inherited(before, stays)
+        self._ways, self._way_list = self._walked(before, stays, fade_frames, copies)
+        self._copies = np.array(copies or [(0, 0, 0)], np.int64)
+        self._joints = NO_JOINTS if before is None else join(plan, before.plan, before.made_rows, stays,
+                                                             fade_frames // RISE_PART)
         self._measures, self._places, size = self._measured()
         self._snapshot = np.zeros(max(size, 8), np.uint8)
         self._list = np.zeros(len(plan.ops) + 1, np.int64)
@@ -257,9 +298,14 @@ class Voice:
         words[COPIES], words[COPY_COUNT] = address(self._copies), len(self._copies) if self._copies[0, 2] else 0
         # What is new needs as long as this to put out what belongs to the present; what stays needs no time.
         words[WARM] = self.plan.latency if before is not None and not self._same_as(before) else 0
+        words[WARM] += self._joints.rise_frames
         words[MEASURES], words[MEASURE_COUNT] = address(self._measures), len(self._places) and len(self._measures)
         words[SNAPSHOT] = address(self._snapshot)
         words[DRY], words[DRY_SIZE] = address(self._dry), self.plan.latency
+        joints = self._joints
+        words[OLDS], words[OLD_COUNT] = address(joints.olds), len(joints.olds)
+        words[NEWS], words[REALS], words[NEW_COUNT] = address(joints.news), address(joints.reals), len(joints.news)
+        words[WAYS], words[WAY_COUNT] = address(self._way_list), len(self._ways)
 
     def _same_as(self, before: "Voice") -> bool:
         return self._keys() == before._keys() and self._layout_keys == before._layout_keys
@@ -273,16 +319,21 @@ class Voice:
             keys.append((*key, counts[key]))
         return keys
 
-    def _inherited(self, before: "Voice | None") -> list[tuple[int, int, int]]:
+    def _stays(self, before: "Voice | None") -> dict[int, int]:
+        """Operations that are the same in another plan, and which they are there."""
+        if before is None:
+            return {}
+        theirs = {key: k for k, key in enumerate(before._keys())}
+        pairs = ((k, theirs[key]) for k, key in enumerate(self._keys()) if key in theirs)
+        return {k: j for k, j in pairs
+                if before._layout_keys[j] == self._layout_keys[k] and _alike(self, k, before, j)}
+
+    def _inherited(self, before: "Voice | None", stays: Mapping[int, int]) -> list[tuple[int, int, int]]:
         """(to, from, bytes) of the state of the nodes that are the same in both."""
         if before is None:
             return []
-        theirs = {key: k for k, key in enumerate(before._keys())}
         copies: list[tuple[int, int, int]] = []
-        for k, key in enumerate(self._keys()):
-            j = theirs.get(key)
-            if j is None or before._layout_keys[j] != self._layout_keys[k] or not _alike(self, k, before, j):
-                continue
+        for k, j in stays.items():
             for name in _state_names(self.plan.ops[k]):
                 to, source = (plan.image.view(i, name, state=True) for plan, i in ((self.plan, k), (before.plan, j)))
                 if to.nbytes:
@@ -292,6 +343,29 @@ class Voice:
             copies.append((address(self._dry), address(before._dry), self._dry.nbytes))
             copies.append((self.address + 8 * DRY_AT, before.address + 8 * DRY_AT, 8))
         return copies
+
+    def _walked(self, before: "Voice | None", stays: Mapping[int, int], fade_frames: int,
+                copies: list[tuple[int, int, int]]) -> tuple[list[Change], Array]:
+        """Ways from the old plan's parameters to these, of nodes that have a state: its lines shall hear no step.
+
+        What there is to be copied at the beginning is added to `copies`.
+        """
+        ways: list[Change] = []
+        pairs: list[tuple[int, int]] = []
+        for k, j in stays.items():
+            if before is None or not _state_names(self.plan.ops[k]):
+                continue
+            op, fields = self.plan.ops[k], self.plan.image.fields[k]
+            way = way_between(before.plan.ops[j], op, fields, fade_frames)
+            if way is None:
+                continue
+            ways.append(way)
+            pairs.append((way.address, self.row(k)))
+            for name in getattr(op.params, "_fields", ()):
+                to, source = self.plan.image.view(k, name), before.plan.image.view(j, name)
+                if to.dtype.kind == "f" and to.size <= MOST:    # larger ones are the same in both
+                    copies.append((address(to), address(source), to.nbytes))
+        return ways, np.array(pairs or [(0, 0)], np.int64)
 
     def _measured(self) -> tuple[Array, dict[str, dict[str, Any]], int]:
         pairs: list[tuple[int, int]] = []
