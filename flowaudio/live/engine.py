@@ -274,7 +274,10 @@ class Engine:
     def _supervise(self) -> None:
         """Feed the rack, watch the devices, the recordings and the stages, until the engine is closed."""
         while not self._closing.wait(TICK_S):
-            self.rack.feed()
+            try:
+                self.rack.feed()
+            except FlowaudioError as error:     # planned for a graph that is gone
+                self.log.add("failed", self.time_s, f"what was planned cannot be made any more: {error}")
             self._watch.check()
             for recording in list(self._recordings):
                 try:

@@ -17,11 +17,12 @@ from flowaudio.graph.graph import IN, OUT, Graph
 from flowaudio.graph.image import address, aligned
 from flowaudio.graph.plan import Plan
 from flowaudio.graph.wiring import read
-from flowaudio.runtime import agenda, fader, rack
+from flowaudio.runtime import fader, rack
 from flowaudio.runtime.change import CANCELLED, Change, change_between
 from flowaudio.runtime.drift import Drift
-from flowaudio.runtime.mailbox import LETTER, Mailbox
+from flowaudio.runtime.post import LETTERS, Post
 from flowaudio.runtime.ring import Ring, get_native, set_native
+from flowaudio.runtime.slots import Slots
 from flowaudio.runtime.tap import IN_SLOT, OUT_SLOT, Tap
 from flowaudio.runtime.timeline import Moment, Timeline, curve, from_now, steps, without
 from flowaudio.runtime.voice import Voice
@@ -29,11 +30,6 @@ from flowaudio.runtime.voice import Voice
 __all__ = ["Counters", "Rack"]
 
 Array = np.ndarray[Any, Any]
-
-LETTERS = 4096
-"""Changes that may be on their way at once."""
-
-MOST_NAMES = 1 << 16
 
 HORIZON_S = 2.0
 """How far ahead what is planned is handed to the audio thread: it goes on for as long if Python is held up."""
@@ -81,29 +77,26 @@ class Rack:
         self.fade_ms = fade_ms
         self.lock = threading.RLock()
         self._graph = _owned(graph)
-        self._slots: dict[str, int] = {}
+        self._slots = Slots()
         self._layouts: dict[tuple[object, ...], int] = {}
         self._voice = self._make_voice(self._graph, None)
         self.output_channels = self._voice.plan.output_channels
-        self._alive: dict[int, Any] = {self._voice.address: self._voice}
+        self._post = Post()
+        self._post.keep(self._voice.address, self._voice)
         self._trouble: dict[str, int] = {}
         self._timeline = Timeline()
         self._sent: dict[str, list[_Sent]] = {}         # by node: on their way, in their order
         self._swap_at = self._swap_end = 0
-        self._number = itertools.count()
         self._allocate(block, ms_to_frames(fade_ms, rate))
 
     def _allocate(self, block: int, fade_frames: int) -> None:
-        self._inbox, self._outbox = Mailbox(LETTERS), Mailbox(4 * LETTERS)
-        self._agenda = np.zeros(agenda.HEAD + LETTER * (LETTERS + 1), np.int64)
-        self._agenda[agenda.CAPACITY] = LETTERS
+        inbox, outbox, agenda = self._post.addresses
         self._taps = np.zeros(rack.MOST_TAPS, np.int64)
         self._tap_count = 0
         self._scratch = aligned(4 * (self.output_channels + 2 * self.channels) * block)
         self._memory = aligned(rack.RACK_BYTES)
         self._words = self._memory.view(np.int64)
-        for offset, value in ((rack.INBOX, self._inbox.address), (rack.OUTBOX, self._outbox.address),
-                              (rack.AGENDA, address(self._agenda)),
+        for offset, value in ((rack.INBOX, inbox), (rack.OUTBOX, outbox), (rack.AGENDA, agenda),
                               (rack.TAPS, address(self._taps)), (rack.SCRATCH, address(self._scratch)),
                               (rack.BLOCK, block), (rack.RATE, self.rate), (rack.CHANNELS, self.channels),
                               (rack.OUT_CHANNELS, self.output_channels), (rack.FADE, fade_frames),
@@ -170,10 +163,9 @@ class Rack:
             made = dict(self._trouble)
             if mended := get_native(self.address + rack.MENDED):
                 made[IN] = mended
-            for voice in self._alive.values():
-                if isinstance(voice, Voice):
-                    for name, count in voice.plan.trouble.items():
-                        made[name] = made.get(name, 0) + count
+            for voice in self._post.all(Voice):
+                for name, count in voice.plan.trouble.items():
+                    made[name] = made.get(name, 0) + count
             return made
 
     def node(self, name: str) -> Any:
@@ -277,7 +269,7 @@ class Rack:
             if ring is None:
                 ring = Ring(channels, capacity_frames)
             made = Tap(slot, ring, remembers, drift, clock)
-            self._send(self._now(), rack.TAP_KIND, made.address, owner=made)
+            self._post.send(self._now(), rack.TAP_KIND, made.address, owner=made)
             self._tap_count += 1
             return made
 
@@ -290,14 +282,14 @@ class Rack:
         """Take a tap away; the frame from which on it hears nothing more."""
         with self.lock:
             at = self._now()
-            self._send(at, rack.UNTAP_KIND, tap.address)
+            self._post.send(at, rack.UNTAP_KIND, tap.address)
             return at
 
     def holds(self, tap: Tap) -> bool:
         """Whether the audio thread may still write to a tap."""
         with self.lock:
             self.collect()
-            return tap.address in self._alive
+            return tap.address in self._post
 
     def process(self, x: Array, block: int | None = None) -> Array:
         """float32 ``[channels, frames]`` through the running plan, in this thread. For engines without a driver."""
@@ -320,7 +312,7 @@ class Rack:
             later: list[Moment] = []
             errors: list[FlowaudioError] = []
             for moment in self._timeline.due(now + round(HORIZON_S * self.rate)):
-                if len(self._alive) > LETTERS // 2:     # the rest when these have been made
+                if len(self._post) > LETTERS // 2:     # the rest when these have been made
                     later.append(moment)
                     continue
                 try:
@@ -335,13 +327,12 @@ class Rack:
     def collect(self) -> None:
         """Free what the audio thread has given back."""
         with self.lock:
-            for what, *_ in self._outbox.letters():
-                gone = self._alive.pop(what, None)
+            for gone in self._post.returned():
                 if isinstance(gone, Voice):
                     for name, count in gone.plan.trouble.items():
                         self._trouble[name] = self._trouble.get(name, 0) + count
-                    for each in self._alive.values():
-                        if isinstance(each, Voice) and each.before is gone:
+                    for each in self._post.all(Voice):
+                        if each.before is gone:
                             each.before = None
                 elif isinstance(gone, Tap):
                     self._tap_count -= 1
@@ -386,7 +377,7 @@ class Rack:
         self._settle(name)
         taken = self._sent.pop(name, [])
         for sent in taken:
-            if sent.change in self._alive:
+            if sent.change in self._post:
                 set_native(sent.change + 8 * CANCELLED, 1)
         return [sent.moment for sent in taken]
 
@@ -443,7 +434,7 @@ class Rack:
                 graph = self._copy()
                 graph.nodes[name]["node"] = after
                 return self._swap(graph)
-            self._send(at, rack.CHANGE_KIND, change.address, self._slots[name],
+            self._post.send(at, rack.CHANGE_KIND, change.address, self._slots[name],
                        self._layouts[self._voice.layout(name)], owner=change)
         if at > now:
             self._sent.setdefault(name, []).append(
@@ -457,7 +448,7 @@ class Rack:
         voice = self._make_voice(graph, self._voice)
         self._check(voice.plan)
         at = max(self._now(), self._swap_end)
-        self._send(at, rack.SWAP_KIND, voice.address, owner=voice)
+        self._post.send(at, rack.SWAP_KIND, voice.address, owner=voice)
         recalled = [moment for name in list(self._sent) for moment in self._recall(name)]
         self._graph, self._voice = graph, voice
         self._swap_at = at
@@ -469,15 +460,7 @@ class Rack:
     def _make_voice(self, graph: Graph, before: Voice | None) -> Voice:
         plan = Plan(graph, self.rate, self.channels, self.block)
         wanted = [name for name in graph if name not in (IN, OUT)]
-        new = [name for name in wanted if name not in self._slots]
-        if len(self._slots) + len(new) > MOST_NAMES:    # a long life: names that are gone give up their numbers
-            self._slots = {name: k for name, k in self._slots.items() if name in self._graph or name in wanted}
-        taken = set(self._slots.values())
-        free = (k for k in itertools.count() if k not in taken)
-        for name in new:
-            self._slots[name] = next(free)
-            taken.add(self._slots[name])
-        return Voice(plan, {name: self._slots[name] for name in wanted}, self._layouts, before,
+        return Voice(plan, self._slots.of(wanted, self._graph), self._layouts, before,
                      ms_to_frames(self.fade_ms, self.rate))
 
     def _point(self, point: str) -> tuple[int, int]:
@@ -499,21 +482,9 @@ class Rack:
             if not 0.0 <= value <= 1.0:
                 raise ParameterError(f"a fade goes to a gain between 0 and 1 (got {shown(value)})")
             at = self.position + self.lead_frames   # no swap need be waited for
-            self._send(at, kind, struct.unpack("q", struct.pack("d", value))[0],
+            self._post.send(at, kind, struct.unpack("q", struct.pack("d", value))[0],
                        ms_to_frames(self.fade_ms if ms is None else ms, self.rate))
             return at
-
-    def _send(self, at: int, kind: int, *words: int, owner: Any = None) -> None:
-        if owner is not None:
-            if len(self._alive) >= LETTERS:
-                self.collect()
-            if len(self._alive) >= LETTERS:
-                raise ParameterError(f"{LETTERS} changes are on their way already: ask for fewer at a time, or plan "
-                                     "them with automate()")
-            self._alive[words[0]] = owner
-        if not self._inbox.put(at, next(self._number), kind, *words):
-            self._alive.pop(words[0], None)
-            raise ParameterError("the engine does not take any more changes: is it running?")
 
 
 def _owned(graph: Any) -> Graph:
@@ -523,7 +494,11 @@ def _owned(graph: Any) -> Graph:
     if isinstance(graph, Graph):
         return graph.copy()
     read(graph)                         # says what it is if it is none
-    return Graph(graph)
+    made = Graph()
+    made.add_nodes_from(graph.nodes(data=True))
+    # As they arrive: edges that meet at a port keep the order in which they were drawn.
+    made.add_edges_from(graph.in_edges(data=True))
+    return made
 
 
 def _with(node: Any, values: Mapping[str, Any]) -> Any:

@@ -83,8 +83,9 @@ def _pieces(line: list[tuple[float, float]], rate: int) -> Iterator[tuple[int, f
         while at < stop:
             frames = min(longest, stop - at)
             value = start + (end - start) * (at + frames - begin) / (stop - begin)
-            yield at, min(max(value, min(start, end)), max(start, end)), frames     # a rounding may not leave the range
             at += frames
+            # At its end it is exact, and no rounding on the way leaves the range.
+            yield at - frames, end if at == stop else min(max(value, min(start, end)), max(start, end)), frames
         if begin == stop:
             yield at, end, 0
 

@@ -100,7 +100,7 @@ def test_a_node_that_explodes_is_caught_again_and_again(block: int, plan_block: 
     y = rack.process(noise(20_000), block)
     rack.collect()
     assert rack.trouble["explode"] >= counted
-    assert len(rack._alive) == 1
+    assert len(rack._post) == 1
     np.testing.assert_allclose(y[:, 10_000:], fa.render(fa.chain(Explode(), fa.Gain(gain_db=-20.0)), noise(20_000),
                                                         RATE)[:, 10_000:], atol=1e-6)
 
@@ -172,7 +172,7 @@ def test_too_many_changes_are_refused_and_none_is_lost() -> None:
     y = rack.process(x)
     assert y[0, -1] == np.float32(10 ** ((-6.0 - (asked - 1) % 2) / 20))
     rack.collect()
-    assert len(rack._alive) <= 2
+    assert len(rack._post) <= 2
     rack.change("gain", {"gain_db": 0.0})
     assert rack.process(np.ones((1, 2000), np.float32))[0, -1] == 1.0
 
@@ -190,7 +190,7 @@ def test_an_automation_that_is_dense_waits_for_its_turn() -> None:
     assert rack.node("gain").gain_db == points[-1][1]
     assert np.concatenate(y, axis=1)[0, -1] == np.float32(10 ** (points[-1][1] / 20))
     rack.collect()
-    assert len(rack._alive) == 1
+    assert len(rack._post) == 1
 
 
 def test_no_more_taps_than_there_is_room_for() -> None:
@@ -269,7 +269,7 @@ def test_changed_from_many_threads_while_it_runs() -> None:
         rack.feed()
     rack.collect()
     assert rack.node("delay").time_ms == 2.0
-    assert len(rack._alive) == 1
+    assert len(rack._post) == 1
     x = noise(48_000)
     got = rack.process(x)
     expected = fa.Plan(rack.graph, RATE, 2).process(x)

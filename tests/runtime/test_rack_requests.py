@@ -147,7 +147,7 @@ def test_what_is_muted_does_not_wait_for_plans() -> None:
     assert (y == 1.0).all()
     assert rack.node("delay").time_ms == 15.0
     rack.collect()
-    assert len(rack._alive) == 1
+    assert len(rack._post) == 1
 
 
 @pytest.mark.parametrize("ms", [0.0, 1.0, 20.0])
@@ -236,7 +236,7 @@ def test_a_long_automation_stays_small() -> None:
     for _ in range(1000):
         rack.process(ones(1600), 800)
         rack.feed()
-        most = max(most, len(rack._alive), len(rack._sent["gain"]))
+        most = max(most, len(rack._post), len(rack._sent["gain"]))
     assert most < 130                   # the horizon's 100 moments, and what has not been given back
     assert rack.node("gain").gain_db == -float(399 % 7)
 
@@ -365,7 +365,7 @@ def test_memory_is_flat() -> None:
         rack.untap(tap)
         rack.process(noise(100))
         rack.collect()
-        alive.append(len(rack._alive))
+        alive.append(len(rack._post))
     assert max(alive) == 1
     assert len(rack._slots) == 2
     assert len(rack._layouts) <= 1 + 5
