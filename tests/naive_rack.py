@@ -394,7 +394,8 @@ class NaiveRack:
             while at < stop:
                 frames = min(longest, stop - at)
                 value = start + (end - start) * (at + frames - begin) / (stop - begin)
-                pieces.append((at, float(np.clip(value, min(start, end), max(start, end))), frames))
+                value = end if at + frames == stop else float(np.clip(value, min(start, end), max(start, end)))
+                pieces.append((at, value, frames))
                 at += frames
             if begin == stop:
                 pieces.append((at, end, 0))

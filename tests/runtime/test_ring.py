@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowaudio.core.atomics import load_acquire
 from flowaudio.core.errors import ParameterError
-from flowaudio.core.memory import f32_2d
+from flowaudio.core.memory import f32_2d, nanosleep
 from flowaudio.core.native import native
 from flowaudio.runtime.ring import (
     LONG_NS,
@@ -16,6 +17,7 @@ from flowaudio.runtime.ring import (
     Cancelled,
     Ring,
     ring_close,
+    ring_overwrite,
     ring_read,
     ring_wait_read,
     ring_write_all,
@@ -150,3 +152,33 @@ def test_an_empty_ring_is_refused(channels: int, capacity: int) -> None:
 def test_the_wrong_shape_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"takes float32 \[2, frames\]"):
         Ring(2, 8).write(np.zeros((1, 4), np.float32))
+
+
+@native
+def flood(ring: int, block: int, length: int, stop: int) -> int:
+    """Write over the oldest, a ramp again and again, in pieces, with a breath in between; how many frames."""
+    done = 0
+    while load_acquire(stop) == 0:
+        ring_overwrite(ring, block + 4 * (done % length), 2 * length, 256)
+        done += 256
+        nanosleep(1000)
+    return done
+
+
+def test_the_last_frames_are_those_of_one_moment() -> None:
+    """Read while they are written over: never some of then and some of now."""
+    ring, length = Ring(1, 4096), 1 << 16
+    block, stop = ramp(0, length, 1), np.zeros(1, np.int64)
+    block = np.concatenate([block, block], axis=1)
+    thread = threading.Thread(target=flood, args=(ring.address, block.ctypes.data, length, stop.ctypes.data))
+    thread.start()
+    reads = 0
+    try:
+        while reads < 10_000:
+            got, end = ring.last(4096)
+            if end >= 4096:
+                np.testing.assert_array_equal(got[0], np.arange(end - 4096, end) % length)
+                reads += 1
+    finally:
+        stop[0] = 1
+        thread.join()
