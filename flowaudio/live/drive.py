@@ -1,7 +1,9 @@
 """The parts between an engine's source and sink at work: loaded, started, watched, stopped in the right order."""
 
+import contextlib
 import time
 
+from flowaudio.core.errors import ParameterError
 from flowaudio.core.native import Native
 from flowaudio.live.connect import Ends, Parts, connect
 from flowaudio.live.ends import Reader
@@ -63,7 +65,8 @@ class Drive:
             stream.close()
         if parts.tap is not None:
             rack, tap = parts.tap
-            rack.untap(tap)
+            with contextlib.suppress(ParameterError):   # the other engine is closed
+                rack.untap(tap)
         stages = {stage.name: stage for stage in parts.stages if stage.thread.ident is not None}
         if abort or ends.sink is None:
             for ring in parts.rings:

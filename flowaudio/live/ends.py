@@ -37,6 +37,8 @@ class File:
 
     def __init__(self, path: str | os.PathLike[str], *, codec: "Codec | None" = None, loop: bool = False,
                  live: bool = False, allowed_protocols: Iterable[str] = ("file",)) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ParameterError(f"a File needs a path or a URL (got {shown(path)})")
         self.path, self.codec, self.loop, self.live = os.fspath(path), codec, loop, live
         self.allowed_protocols = tuple(allowed_protocols)
         if loop and live:

@@ -1,17 +1,21 @@
 """`Engine`: a graph that runs, between any source and any sink, and can be changed while it does."""
 
 import atexit
+import contextlib
+import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from flowaudio.core.errors import FlowaudioError, ParameterError
+from flowaudio.core.params import shown
 from flowaudio.graph.graph import Graph
+from flowaudio.live.checks import number, same_file, whole
 from flowaudio.live.connect import Ends
 from flowaudio.live.drive import Drive
 from flowaudio.live.ends import File, Listening, Memory, Writer, file_of
@@ -51,8 +55,10 @@ class Engine:
     With a sound card on both sides the plan runs inside its callback and adds nothing to its latency. ``direct=False``
     puts the plan into a thread of its own, `buffer_ms` behind: for plans that now and then take longer than a block.
 
-    What goes wrong with a graph, a file or a device is raised before sound starts (GraphError, ParameterError,
-    SourceError, TargetError). While it runs nothing raises: it is counted (`stats`) and told (`events`).
+    What goes wrong with a graph, a file or a device is raised before sound starts, or where it is asked for
+    (GraphError, ParameterError, SourceError, TargetError). What happens to the sound while it runs raises nothing: it
+    is counted (`stats`) and told (`events`). An array is taken to be at the engine's rate. An engine that is dropped
+    without being closed plays on until the process ends.
     """
 
     def __init__(self, graph: Any, input: Any = None, output: Any = None, *, rate: int | None = None,
@@ -69,7 +75,11 @@ class Engine:
         :param edge_ms: fade at the start and the end of what a sound card plays.
         :param on_event: called with each :class:`Event`, from the engine's supervising thread.
         """
+        _check(rate, channels, block, buffer_ms, fade_ms, edge_ms, on_event)
         self.log = Log(on_event)
+        file, target = file_of(input), file_of(output)
+        if file is not None and target is not None and same_file(file.path, target.path):
+            raise ParameterError(f"{file.path} is both input and output: choose another name for the output")
         in_card, out_card = (card if is_card(card) else None for card in (input, output))
         if in_card is not None and out_card is not None and not allow_feedback:
             refuse_feedback(in_card, out_card)
@@ -87,7 +97,6 @@ class Engine:
         self.clock = next((card.clock() for card in (out_card, in_card) if card is not None), 0)
         """Address of a virtual time; 0 for the real one."""
         buffer_frames = round(buffer_ms * self.rate / 1000) if buffer_ms else 2 * (card_block or walked)
-        file = file_of(input)
         ends = Ends(source=source if in_card is None else None, sink=self._sink, input_card=in_card,
                     output_card=out_card, block=walked, card_block=card_block, direct=direct,
                     buffer_frames=buffer_frames, follows=file is not None and file.live,
@@ -103,9 +112,10 @@ class Engine:
         self._supervisor = threading.Thread(target=self._supervise, name="flowaudio-engine", daemon=True)
         self._closing = threading.Event()
         self._ended = threading.Event()
-        self._state = threading.Lock()
+        self._state = threading.RLock()
         self._started = self._closed = False
-        self._error: BaseException | None = None
+        self._missed = 0                # frames of recordings that are closed
+        self._process = os.getpid()
 
     # Beginning and end.
 
@@ -115,7 +125,9 @@ class Engine:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self.close(abort=kind is not None)
+        # What was recorded live is kept when somebody presses Ctrl-C; half a file that was read is not.
+        leaving = kind is not None and issubclass(kind, (KeyboardInterrupt, SystemExit))
+        self.close(abort=kind is not None and not (leaving and self._drive.ends.input_card is not None))
 
     def start(self) -> None:
         """Open the devices and let it sound.
@@ -123,8 +135,8 @@ class Engine:
         :raises SourceError, TargetError: what the devices have against it; everything is closed again then.
         """
         with self._state:
-            if self._started:
-                raise ParameterError("an engine starts once: make a new one")
+            if self._started or self._closed:
+                raise ParameterError("an engine starts once, and not when it is closed: make a new one")
             self._started = True
         _open.add(self)
         if self._edge_ms:
@@ -144,11 +156,25 @@ class Engine:
         :param abort: leave nothing behind of the file that is being written.
         :raises SourceError, TargetError: what a file turned out to have against it.
         """
-        with self._state:
+        if os.getpid() != self._process:
+            return                      # a child that was forked has the memory, but not the threads
+        with self._state:               # who comes second waits for the first
             if self._closed:
                 return
-            self._closed = True
-        _open.discard(self)
+            try:
+                errors = self._shut(abort)
+            except BaseException:       # Ctrl-C, while it closes
+                self._drive.stop(abort=True)
+                raise
+            finally:
+                self._closed = True
+                self.rack.close()
+                _open.discard(self)
+                self._ended.set()
+        if errors and not abort:
+            raise errors[0]
+
+    def _shut(self, abort: bool) -> list[BaseException]:
         self._closing.set()
         if self._supervisor.is_alive() and threading.current_thread() is not self._supervisor:
             self._supervisor.join()
@@ -160,9 +186,7 @@ class Engine:
             self._finish_sink(abort or bool(errors))
         except FlowaudioError as error:
             errors.append(error)
-        self._ended.set()
-        if errors and not abort:
-            raise errors[0]
+        return errors
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Until the source has ended and all of it has been heard, or `timeout_s` is over; whether it has ended."""
@@ -173,6 +197,14 @@ class Engine:
     def __getitem__(self, name: str) -> NodeHandle:
         """A node, to change its parameters and to read what it measures; GraphError if there is none."""
         return NodeHandle(self.rack, name)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the graph has a node of that name."""
+        return name in self.rack.names
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all nodes."""
+        return iter(self.rack.names)
 
     def swap(self, graph: Any) -> float:
         """Put another graph in this one's place; the engine's time at which it begins.
@@ -202,18 +234,24 @@ class Engine:
     def record(self, path: str | File, point: str = "out") -> Recording:
         """Write what passes a point ("in", "out", or behind a node) to a file from now on, until it is closed."""
         file = path if isinstance(path, File) else File(path)
+        self._forget_closed()
+        if any(same_file(file.path, other.path) for other in self._recordings):
+            raise ParameterError(f"{file.path} is being recorded already: close that recording, or choose another name")
         made = Recording(self, file, point)
         self._recordings.append(made)
         return made
 
     def remember(self, seconds: float, point: str = "in") -> FlightRecorder:
         """Keep the last seconds of a point, to be written when something has happened."""
+        self._forget_closed()
         made = FlightRecorder(self, seconds, point)
         self._memories.append(made)
         return made
 
     def listen(self, point: str = "out") -> Listening:
         """A point of this engine, as another engine's input."""
+        if self._closed:
+            raise ParameterError("the engine is closed, and nothing can be heard of it: make a new one")
         self.rack.channels_of(point)
         return Listening(self, point)
 
@@ -233,6 +271,11 @@ class Engine:
     def events(self) -> list[Event]:
         """What has happened, the last thousand."""
         return self.log.events
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._closed
 
     @property
     def alive(self) -> bool:
@@ -257,7 +300,7 @@ class Engine:
             node_silenced=rack.trouble, gaps=sum(stream.gaps for stream in parts.streams),
             gap_s=sum(stream.gap_s for stream in parts.streams), howls=sum(caller.howls for caller in parts.callers),
             clock_ppm=parts.drift.ppm if parts.drift is not None else 0.0,
-            missed_frames=sum(recording.missed_frames for recording in self._recordings),
+            missed_frames=self._missed + sum(recording.missed_frames for recording in self._recordings),
             late_changes=counters.late_letters, device_calls=_sum(calls, "calls"),
             realtime=bool(parts.streams) and all(stream.realtime for stream in parts.streams))
 
@@ -275,20 +318,30 @@ class Engine:
         """Feed the rack, watch the devices, the recordings and the stages, until the engine is closed."""
         while not self._closing.wait(TICK_S):
             try:
-                self.rack.feed()
-            except FlowaudioError as error:     # planned for a graph that is gone
-                self.log.add("failed", self.time_s, f"what was planned cannot be made any more: {error}")
-            self._watch.check()
-            for recording in list(self._recordings):
-                try:
-                    recording.check()
-                except Exception as error:
-                    self._error = error  # it has been told as an event
-            for memory in self._memories:
-                memory.check()
-            if not self._ended.is_set() and (self._drive.ended or self._drive.failed is not None):
-                self._tell_the_end()
-                self._ended.set()
+                self._look_after()
+            except Exception as error:  # of a node's own prepare(), for example: sound goes on, and so must this
+                self.log.add("failed", self.time_s, f"what was planned cannot be made: {type(error).__name__}: {error}")
+
+    def _look_after(self) -> None:
+        self.rack.feed()
+        self._watch.check()
+        for recording in list(self._recordings):
+            with contextlib.suppress(FlowaudioError):   # it has been told as an event
+                recording.check()
+        for memory in list(self._memories):
+            memory.check()
+        source = self._drive.ends.source
+        if isinstance(source, Listening) and source.engine.closed and not self._ended.is_set():
+            self.log.add("ended", self.time_s, "the engine that was listened to is closed")
+            self._ended.set()
+        if not self._ended.is_set() and (self._drive.ended or self._drive.failed is not None):
+            self._tell_the_end()
+            self._ended.set()
+
+    def _forget_closed(self) -> None:
+        self._missed += sum(recording.missed_frames for recording in self._recordings if recording.closed)
+        self._recordings = [recording for recording in self._recordings if not recording.closed]
+        self._memories = [memory for memory in self._memories if not memory.closed]
 
     def _tell_the_end(self) -> None:
         """Say that it is over, when what is on its way through the plan and the device has been heard."""
@@ -321,6 +374,18 @@ class Engine:
             self._sink.close()
 
 
+def _check(rate: Any, channels: Any, block: Any, buffer_ms: Any, fade_ms: Any, edge_ms: Any, on_event: Any) -> None:
+    for name, value, low, high in (("rate", rate, 1000, 1_000_000), ("channels", channels, 1, 64),
+                                   ("block", block, 1, 1 << 20)):
+        if value is not None:
+            whole(f"Engine.{name}", value, low, high)
+    for name, value in (("buffer_ms", buffer_ms), ("fade_ms", fade_ms), ("edge_ms", edge_ms)):
+        if value is not None:
+            number(f"Engine.{name}", value, 0, 10_000, "ms")
+    if on_event is not None and not callable(on_event):
+        raise ParameterError(f"Engine.on_event must be a function of an Event (got {shown(on_event)})")
+
+
 def _sum(counters: list[CallbackCounters], *names: str) -> int:
     return sum(getattr(each, name) for each in counters for name in names)
 
@@ -330,6 +395,6 @@ def _close_all() -> None:
     """Nothing may call into memory that is going away."""
     for engine in list(_open):
         try:
-            engine.close(abort=True)
+            engine.close()
         except Exception:               # others are waiting to be closed
             continue

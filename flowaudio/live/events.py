@@ -6,9 +6,13 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["Event", "Log"]
+__all__ = ["KINDS", "Event", "Log"]
 
 KEPT = 1000
+
+KINDS = ("device_lost", "device_back", "node_silenced", "howl", "underrun", "overrun", "late", "ended", "recorded",
+         "saved", "failed", "mark")
+"""What may happen."""
 
 
 class Event(NamedTuple):
@@ -40,7 +44,7 @@ class Log:
         for listener in listeners:
             try:
                 listener(event)
-            except Exception as error:  # nobody's mistake may stop the engine's supervision
+            except BaseException as error:  # nobody's mistake, nor sys.exit(), may stop the engine's supervision
                 self.forget(listener)
                 warnings.warn(f"a listener of the engine failed and is not called again: {type(error).__name__}: "
                               f"{error}", RuntimeWarning, stacklevel=2)

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from flowaudio.core.errors import ParameterError
 from flowaudio.core.node import declaration
+from flowaudio.live.checks import number
 from flowaudio.runtime.control import Rack
 
 __all__ = ["NodeHandle"]
@@ -46,6 +48,11 @@ class NodeHandle:
         :raises ParameterError: a value out of range; nothing has changed then.
         """
         rack = self._rack
+        if ramp_ms is not None:
+            number("ramp_ms", ramp_ms, 0, 600_000, "ms")
+        if at_s is not None and number("at_s", at_s, 0, 1e9, "s") * rack.rate < rack.position:
+            raise ParameterError(f"at_s must not be past: the engine is at {rack.position / rack.rate:.2f} s "
+                                 f"(got {at_s:g} s)")
         at = None if at_s is None else round(at_s * rack.rate)
         return rack.change(self._name, values, at, ramp_ms) / rack.rate
 

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from flowaudio.core.errors import ParameterError
+from flowaudio.core.errors import FlowaudioError, ParameterError, TargetError
+from flowaudio.live.checks import number
 from flowaudio.live.ends import File
-from flowaudio.live.events import Event, Log
+from flowaudio.live.events import KINDS, Event, Log
 from flowaudio.runtime.control import Rack
 from flowaudio.runtime.pipeline import Stage, encode_from
 
@@ -63,6 +64,9 @@ class Recording:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"<{self.point} to {self.path}, {self.seconds:.1f} s{', closed' if self._closed else ''}>"
+
     @property
     def seconds(self) -> float:
         """How much has been recorded."""
@@ -106,7 +110,12 @@ class Recording:
             engine.log.add("failed", engine.rack.position / engine.rack.rate,
                            f"the recording {self.path} has failed: {stage.error}")
             raise stage.error
-        self._writer.close()
+        try:
+            self._writer.close()
+        except FlowaudioError as error:
+            engine.log.add("failed", engine.rack.position / engine.rack.rate,
+                           f"the recording {self.path} has failed: {error}")
+            raise
         engine.log.add("recorded", engine.rack.position / engine.rack.rate,
                        f"{self.path} has {self.seconds:.1f} s of {self.point}")
 
@@ -125,8 +134,8 @@ class FlightRecorder:
     """
 
     def __init__(self, engine: _Running, seconds: float, point: str) -> None:
-        if not 0 < seconds <= 3600:
-            raise ParameterError(f"a flight recorder keeps between 0 and 3600 s (got {seconds!r})")
+        number("FlightRecorder.seconds", seconds, 0.01, 3600, "s")
+        self.closed = False
         self._engine, self.seconds, self.point = engine, seconds, point
         rack = engine.rack
         self._tap = rack.tap(point, round((seconds + MARGIN_S) * rack.rate), remembers=True)
@@ -135,12 +144,25 @@ class FlightRecorder:
         self._last: dict[str, float] = {}
 
     def close(self) -> None:
-        """Keep no more."""
-        self._engine.log.forget(self._hear)
-        self._engine.rack.untap(self._tap)
+        """Keep no more. More than once does no harm."""
+        if not self.closed:
+            self.closed = True
+            self._engine.log.forget(self._hear)
+            self._engine.rack.untap(self._tap)
+
+    def __enter__(self) -> "FlightRecorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<the last {self.seconds:g} s of {self.point}{', closed' if self.closed else ''}>"
 
     def array(self, seconds: float | None = None) -> Array:
         """The last seconds, float32 ``[channels, frames]``; fewer if it has not run for so long."""
+        if seconds is not None:
+            number("seconds", seconds, 0, self.seconds, "s")
         rate = self._engine.rack.rate
         y, end = self._tap.ring.last(round(min(self.seconds if seconds is None else seconds, self.seconds) * rate))
         return y[:, max(y.shape[1] - end, 0):]
@@ -165,10 +187,14 @@ class FlightRecorder:
 
         The same kind is written once in the time that the recorder keeps: what follows is in the next one.
         """
-        if not 0 <= after_s <= self.seconds:
-            raise ParameterError(f"after_s must be between 0 and the {self.seconds:g} s that are kept "
-                                 f"(got {after_s!r})")
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        number("after_s", after_s, 0, self.seconds, "s, as many as are kept")
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ParameterError(f"an engine has no events of the kind {kind!r} (it has: {', '.join(KINDS)})")
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TargetError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
         for kind in kinds:
             self._watched[kind] = Path(folder), after_s, suffix
         self._engine.log.forget(self._hear)

@@ -17,9 +17,8 @@ class Watch:
 
     def __init__(self, drive: Drive, rack: Rack, log: Log) -> None:
         self._drive, self._rack, self._log = drive, rack, log
-        self._silenced: dict[str, int] = {}
-        self._counts: dict[str, int] = {}
-        self._told: dict[str, float] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+        self._told: dict[tuple[str, str], float] = {}
 
     def check(self) -> None:
         """Say what is new. Devices that are gone are looked for."""
@@ -32,11 +31,8 @@ class Watch:
             elif now == "back":
                 self._log.add("device_back", at, f"{stream.name} is back, after {stream.last_gap_s:.1f} s")
         for name, count in self._rack.trouble.items():
-            before = self._silenced.get(name, 0)
-            if count > before:
-                self._silenced[name] = count
-                self._log.add("node_silenced", at, f"{name} failed, exploded or put out what is no number, in "
-                                                   f"{count - before} blocks; it was silent there and began anew")
+            self._new("node_silenced", count, at, f"{name} failed, exploded or was given what is no number; it was "
+                                                  "silent for that block and began anew", name)
         counters = self._drive.counters
         self._new("underrun", sum(c.underrun_calls + c.output_underflows for c in counters), at,
                   "there was nothing to play in time")
@@ -47,9 +43,10 @@ class Watch:
         self._new("late", self._rack.counters.late_blocks if self._drive.parts.callers else 0, at,
                   "the plan took longer than a block lasts")
 
-    def _new(self, kind: str, count: int, at: float, text: str) -> None:
-        before, now = self._counts.get(kind, 0), time.monotonic()
-        if count > before and now - self._told.get(kind, -EVERY_S) >= EVERY_S:
-            self._counts[kind], self._told[kind] = count, now
+    def _new(self, kind: str, count: int, at: float, text: str, which: str = "") -> None:
+        key = kind, which
+        before, now = self._counts.get(key, 0), time.monotonic()
+        if count > before and now - self._told.get(key, -EVERY_S) >= EVERY_S:
+            self._counts[key], self._told[key] = count, now
             times = f" ({count - before} times)" if count - before > 1 else ""
             self._log.add(kind, at, f"{text}{times}")

@@ -3,7 +3,7 @@
 import itertools
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -217,6 +217,7 @@ class Rack:
         """
         with self.lock:
             node = self._node(name)
+            points = list(points) if isinstance(points, Iterable) else points
             known = declaration(node).params.get(parameter)
             smooth = known is None or known.interpolated
             pieces = curve(points, self.rate) if smooth else steps(points, self.rate)
@@ -299,6 +300,10 @@ class Rack:
         y = np.empty((self.output_channels, x.shape[1]), np.float32)
         rack.run_rack(self.address, address(x), x.shape[1], address(y), y.shape[1], x.shape[1], block or self.block)
         return y
+
+    def close(self) -> None:
+        """Take nothing more: what runs it has stopped."""
+        self._post.close()
 
     def feed(self) -> None:
         """Hand over what is planned for the near future, and free what has been given back. To be called often.
@@ -395,6 +400,10 @@ class Rack:
                 fields_of(declaration(node).name, params, state=False)
             except ParameterError as error:
                 raise ParameterError(f"{name}: {error}") from error
+            except FlowaudioError:
+                raise
+            except Exception as error:  # a user's own
+                raise ParameterError(f"{name}: its prepare() fails: {type(error).__name__}: {error}") from error
 
     def _rehearse(self, name: str, node: Any) -> None:
         """Raise what would be raised later, where values that are planned take another plan."""

@@ -28,6 +28,7 @@ class Post:
         self._agenda[agenda.CAPACITY] = LETTERS
         self._alive: dict[int, Any] = {}
         self._number = itertools.count()
+        self._closed = False
 
     @property
     def addresses(self) -> tuple[int, int, int]:
@@ -55,6 +56,8 @@ class Post:
 
         :raises ParameterError: too much is on its way.
         """
+        if self._closed:
+            raise ParameterError("the engine is closed: make a new one")
         if owner is not None:
             if len(self._alive) >= LETTERS:
                 raise ParameterError(f"{LETTERS} changes are on their way already: ask for fewer at a time, or plan "
@@ -64,6 +67,10 @@ class Post:
             if owner is not None:
                 del self._alive[words[0]]
             raise ParameterError("the engine does not take any more changes: is it running?")
+
+    def close(self) -> None:
+        """Send nothing more: nobody reads it."""
+        self._closed = True
 
     def returned(self) -> Iterator[object]:
         """What has come back, once each."""

@@ -335,3 +335,82 @@ def test_an_engine_can_be_closed_twice_and_dropped() -> None:
     assert card.streams == ()
     with pytest.raises(ParameterError, match="starts once"):
         engine.start()
+
+
+def test_what_cannot_be_made_any_more_is_told_and_the_engine_goes_on() -> None:
+    card = SimulatedCard()
+    with Engine(fa.Graph.chain(fa.Gain()), card, card, allow_feedback=True) as engine:
+        engine["gain"].automate(gain_db=[(3, 0), (4, 6)])
+        other = fa.Graph()
+        other.add(fa.Limiter(), "gain")     # another node of that name: it has no such parameter
+        other.connect("in", "gain")
+        other.connect("gain", "out")
+        engine.swap(other)
+        card.run(2 * RATE)
+        wait_until(lambda: any(e.kind == "failed" for e in engine.events))
+        card.unplug()                       # its supervisor is at work still
+        wait_until(lambda: engine.stats.gaps == 1)
+
+
+def test_a_listener_that_leaves_does_not_stop_the_engine() -> None:
+    def leave(event: fa.Event) -> None:
+        raise SystemExit
+
+    card = SimulatedCard()
+    with (pytest.warns(RuntimeWarning, match="listener"),
+          Engine(fa.Graph.chain(fa.Gain()), card, card, allow_feedback=True, on_event=leave) as engine):
+        card.unplug()
+        wait_until(lambda: engine.stats.gaps == 1)
+        card.plug()
+        wait_until(lambda: engine.alive)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"fade_ms": float("nan")}, "fade_ms must be between"), ({"edge_ms": -1}, "edge_ms must be between"),
+    ({"rate": 0}, "rate must be a whole number"), ({"block": 0}, "block must be a whole number"),
+    ({"channels": True}, "channels must be a whole number"), ({"buffer_ms": 1e9}, "buffer_ms must be between"),
+    ({"on_event": 3}, "on_event must be a function"),
+])
+def test_wrong_arguments_are_told(wrong: Any, said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        Engine(fa.Graph.chain(fa.Gain()), noise(100), None, **{"rate": RATE, **wrong})
+
+
+def test_a_closed_engine_says_so() -> None:
+    card = SimulatedCard()
+    engine = Engine(fa.Graph.chain(fa.Gain()), card, card, allow_feedback=True)
+    engine.close()
+    for work in (engine.start, lambda: engine["gain"].set(gain_db=-3), lambda: engine.swap(fa.Gain()), engine.mute,
+                 lambda: engine.record("never.flac"), lambda: engine.remember(3), engine.listen):
+        with pytest.raises(ParameterError, match="closed"):
+            work()
+    assert not Path("never.flac").exists()
+
+
+def test_an_input_is_not_overwritten(tmp_path: Path) -> None:
+    with fa.Encoder(tmp_path / "in.wav", fa.WAV(), RATE, 2) as encoder:
+        encoder.write(noise(1000))
+    with pytest.raises(ParameterError, match="both input and output"):
+        Engine(fa.Gain(), tmp_path / "in.wav", tmp_path / "in.wav")
+
+
+def test_ctrl_c_keeps_what_was_recorded_live_and_drops_half_a_file(tmp_path: Path) -> None:
+    card = SimulatedCard()
+    with pytest.raises(KeyboardInterrupt), Engine(fa.Gain(), card, tmp_path / "take.flac"):
+        card.run(RATE)
+        raise KeyboardInterrupt
+    assert (tmp_path / "take.flac").stat().st_size > 0
+    with pytest.raises(KeyboardInterrupt), Engine(fa.Gain(), noise(RATE), tmp_path / "half.flac", rate=RATE):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "half.flac").exists()
+
+
+def test_who_listens_to_an_engine_that_closes_is_told() -> None:
+    clock = VirtualClock()
+    card = SimulatedCard(clock=clock)
+    first = Engine(fa.Gain(), card, card, allow_feedback=True)
+    first.start()
+    with Engine(fa.Gain(), first.listen(), Memory()) as second:
+        clock.run(0.5)
+        first.close()
+        assert second.wait(20)

@@ -108,7 +108,7 @@ def test_the_flight_recorder_has_the_last_seconds(tmp_path: Path) -> None:
         np.testing.assert_array_equal(memory.array(), x[:, end - RATE:end])
         np.testing.assert_array_equal(memory.array(0.25), x[:, end - RATE // 4:end])
         memory.save(File(tmp_path / "last.wav", codec=FLOAT), 0.5)
-        with pytest.raises(ParameterError, match="between 0 and 3600"):
+        with pytest.raises(ParameterError, match=r"between 0\.01 and 3600"):
             engine.remember(0)
     np.testing.assert_array_equal(decoded(tmp_path / "last.wav"), x[:, end - RATE // 2:end])
 
@@ -128,3 +128,24 @@ def test_the_flight_recorder_writes_by_itself_when_something_happens(tmp_path: P
     names = [path.name for path in (tmp_path / "incidents").iterdir()]
     assert len(names) == 1
     assert names[0].endswith("-node_silenced.flac")
+
+
+def test_two_recordings_to_one_file_and_wrong_requests(tmp_path: Path) -> None:
+    card = SimulatedCard()
+    with Engine(two_gains(), card, card, allow_feedback=True) as engine:
+        first = engine.record(tmp_path / "take.flac")
+        with pytest.raises(ParameterError, match="being recorded already"):
+            engine.record(tmp_path / "take.flac", "first")
+        with pytest.raises(ParameterError, match="path or a URL"):
+            engine.record(3)  # type: ignore[arg-type]  # that is the point
+        with pytest.raises(ParameterError, match="no events of the kind 'zorp'"), engine.remember(1.0) as memory:
+            memory.save_on("zorp", folder=tmp_path / "x")
+        with pytest.raises(ParameterError, match="seconds must be between"):
+            engine.remember(1.0).save(tmp_path / "last.wav", seconds=-1)
+        first.close()
+        engine.record(tmp_path / "take.flac").close()
+        for _ in range(100):                    # more than there may be at a time: closed ones are gone
+            engine.remember(0.1).close()
+            card.run(256)
+            engine.rack.collect()
+        assert len(engine._memories) <= 3

@@ -92,6 +92,19 @@ def test_other_plans_for_a_node_stay_where_one_parameter_is_taken_over(lead: int
     assert rack.node("delay") == fa.Delay(time_ms=1.0, dry=0.75, wet=0.125, feedback=0.0)
 
 
+def test_what_is_taken_back_does_not_happen() -> None:
+    """The audio thread has been told of it already."""
+    rack = Rack(fa.chain(fa.Gain(), fa.OnePole(frequency_hz=20_000.0)), RATE, 1)
+    rack.change("gain", {"gain_db": -12.0}, at=4800)
+    rack.automate("one_pole", "frequency_hz", [(0.1, 20_000.0), (0.2, 100.0)])
+    rack.change("gain", {"gain_db": -6.0})
+    rack.automate("one_pole", "frequency_hz", [(0.1, 20_000.0)])
+    y = run(rack, ones(12_000))[0]
+    np.testing.assert_allclose(y[2000:], db_to_gain(-6.0), rtol=1e-6)
+    assert rack.counters.stale_changes > 5
+    assert rack.node("one_pole").frequency_hz == 20_000.0
+
+
 def test_a_change_that_takes_another_plan_keeps_what_else_is_on_its_way() -> None:
     rack = Rack(fa.chain(fa.Gain(), fa.Delay(time_ms=1.0, wet=0.0)), RATE, 1, lead_frames=300)
     rack.change("gain", {"gain_db": -6.0})
@@ -358,7 +371,7 @@ def test_memory_is_flat() -> None:
     rack = Rack(fa.chain(fa.Gain(), fa.Delay(time_ms=2.0)), RATE, 2)
     alive = []
     for k in range(300):
-        rack.change("gain", {"gain_db": -float(k % 20)})
+        rack.change("gain", {"gain_db": -float(k % 20)}, ramp_ms=float(k % 3) * 100.0)  # not over when its plan is
         rack.change("delay", {"time_ms": 1.0 + k % 5})
         tap = rack.tap("delay", 100)
         rack.process(noise(1500))
