@@ -32,7 +32,7 @@ def test_what_a_letter_leaves_out_is_zero() -> None:
 
 
 def test_two_threads_lose_none() -> None:
-    box, total = Mailbox(5), 4000
+    box, total = Mailbox(50), 4000
     got: list[int] = []
 
     def write() -> None:
