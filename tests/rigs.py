@@ -160,8 +160,9 @@ class Jack:
                 self.connect(out, "jack_delay:in")
                 line = wait_until(lambda: _measured(printed), "jack_iodelay to hear itself")
             finally:
-                process.send_signal(signal.SIGINT)
-                process.wait()
+                # Not SIGINT: what was started in the background ignores it, and so would this.
+                process.send_signal(signal.SIGTERM)
+                process.wait(LIMIT_S)
         wait_until(lambda: "jack_delay:out" not in self.ports(), "jack_iodelay to leave")
         return float(line.split()[0]) - self.period
 
