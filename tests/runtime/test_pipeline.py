@@ -20,6 +20,9 @@ from flowaudio.nodes import Biquad, Gain
 from flowaudio.runtime.pipeline import Stage, decode_into, encode_from, run_stages, walk_between
 from flowaudio.runtime.ring import Ring
 
+STAGES = ("flowaudio-decoder", "flowaudio-plan", "flowaudio-encoder")
+"""Threads of pipelines; a sound card's may stay."""
+
 
 @node
 class Late:
@@ -108,7 +111,7 @@ def test_an_error_in_a_stage_stops_all_and_is_raised(broken: str) -> None:
     a, b = Ring(2, 4000), Ring(2, 4000)
     with pytest.raises(Full):
         run_stages([decode_into(blocks(), a), walk_between(plan, a, b), encode_from(b, Sink())])
-    assert not [t for t in threading.enumerate() if t.name.startswith("flowaudio-")]
+    assert not [t for t in threading.enumerate() if t.name in STAGES]
 
 
 def test_a_real_signal_waits_for_what_runs() -> None:
@@ -143,4 +146,4 @@ def test_ctrl_c_stops_all_stages() -> None:
     a, b = Ring(2, 4000), Ring(2, 4000)
     with pytest.raises(KeyboardInterrupt):
         run_stages([decode_into(endless(), a), walk_between(plan, a, b), encode_from(b, Collector())], press)
-    assert not [t for t in threading.enumerate() if t.name.startswith("flowaudio-")]
+    assert not [t for t in threading.enumerate() if t.name in STAGES]
