@@ -18,6 +18,7 @@ from flowaudio.core.simd import fma
 from flowaudio.graph import walk
 from flowaudio.graph.image import address
 from flowaudio.graph.plan import Plan
+from flowaudio.graph.schedule import Op
 from flowaudio.runtime.fader import fader_at
 
 __all__ = ["NO_JOINTS", "Joints", "blended_entry", "join", "joints_begin", "joints_end", "kept_entry"]
@@ -97,15 +98,15 @@ class Joints(NamedTuple):
     olds: Array
     news: Array
     reals: Array
-    keep: tuple[Any, ...]
+    keep: Any
     rise_frames: int                    # for which the new plan is not to be heard
 
 
-def _patches(rows: list[list[int]]) -> Array:
+def _patches(rows: list[tuple[int, int, int]]) -> Array:
     return np.array(rows, np.int64).reshape(-1, PATCH)
 
 
-NO_JOINTS = Joints(_patches([]), _patches([]), _patches([]), (), 0)
+NO_JOINTS = Joints(_patches([]), _patches([]), _patches([]), None, 0)
 
 
 def join(new: Plan, old: Plan, old_rows: Array, stays: dict[int, int], rise_frames: int) -> Joints:
@@ -115,53 +116,74 @@ def join(new: Plan, old: Plan, old_rows: Array, stays: dict[int, int], rise_fram
     :param old_rows: the rows of the old plan as they were made: just now it may have joints with an older one.
     :param stays: operations of the new plan that take over the state of one of the old plan.
     """
-    olds: list[list[int]] = []
-    news: list[list[int]] = []
-    reals: list[list[int]] = []
-    keep: list[Any] = []
-    for k, op in enumerate(new.ops):
-        declared = declaration(op.node)
-        if not op.inputs or not any(getattr(s, "nbytes", 0) for s in op.state or ()) or any(
-                port.many for port in declared.inputs):
-            continue
-        j = stays.get(k, -1)
-        table = _table(new, new.image.rows, k)
-        inputs = np.zeros((len(op.inputs), INPUT), np.int64)
-        inputs[:, :2] = table[HEAD:HEAD + 2 * len(op.inputs)].reshape(-1, 2)
-        taken = [np.zeros((channels, new.block), np.float32) for channels in inputs[:, CHANNELS]]
-        inputs[:, TAKEN] = [address(t) for t in taken]
-        keep += [table, inputs, taken]
-        if j >= 0:
-            before = _table(old, old_rows, j)
-            past = np.zeros_like(inputs)
-            past[:, :2] = before[HEAD:HEAD + 2 * len(op.inputs)].reshape(-1, 2)
-            kept = [np.zeros((channels, old.block), np.float32) for channels in past[:, CHANNELS]]
-            past[:, OLD] = [address(o) for o in kept]
+    joined = [k for k, op in enumerate(new.ops) if _has_a_past(op)]
+    sides = _Side(new, new.image.rows, joined), _Side(old, old_rows, [stays[k] for k in joined if k in stays])
+    memory = _Memory(sum(side.words for side in sides), sum(side.samples for side in sides))
+    olds: list[tuple[int, int, int]] = []
+    news: list[tuple[int, int, int]] = []
+    reals: list[tuple[int, int, int]] = []
+    for k in joined:
+        head, table, inputs = memory.put(sides[0], k, TAKEN)
+        head[RISE] = rise_frames
+        head[SLOPE:HEAD].view(np.float64)[:] = 1.0 / max(rise_frames, 1)
+        head[HEAD:HEAD + 2 * len(inputs):2] = inputs[:, TAKEN]
+        news.append((sides[0].row(k), blended_entry.address, table))
+        reals.append((sides[0].row(k), sides[0].entries[k], sides[0].tables[k]))
+        if k in stays:
+            _, table, past = memory.put(sides[1], stays[k], OLD)
             fits = past[:, CHANNELS] == inputs[:, CHANNELS]
             inputs[fits, OLD] = past[fits, OLD]
-            before[:3] = old_rows[j, walk.ENTRY], len(past), address(past)
-            keep += [before, past, kept]
-            olds.append([_row(old, j), kept_entry.address, address(before) + 8 * HEAD])
-        table[:3] = new.image.rows[k, walk.ENTRY], len(inputs), address(inputs)
-        table[RISE] = rise_frames
-        table[SLOPE:HEAD].view(np.float64)[:] = 1.0 / max(rise_frames, 1)
-        table[HEAD:HEAD + 2 * len(op.inputs):2] = inputs[:, TAKEN]
-        news.append([_row(new, k), blended_entry.address, address(table) + 8 * HEAD])
-        reals.append([_row(new, k), int(new.image.rows[k, walk.ENTRY]), int(new.image.rows[k, walk.TABLE])])
-    return Joints(_patches(olds), _patches(news), _patches(reals), tuple(keep),
-                  rise_frames if len(olds) < len(news) else 0)
+            olds.append((sides[1].row(stays[k]), kept_entry.address, table))
+    return Joints(_patches(olds), _patches(news), _patches(reals), memory, rise_frames if len(olds) < len(news) else 0)
 
 
-def _row(plan: Plan, k: int) -> int:
-    return address(plan.image.rows) + 8 * walk.ROW * k
+def _has_a_past(op: Op) -> bool:
+    """Whether what comes in can be heard later."""
+    return bool(op.inputs) and any(getattr(s, "nbytes", 0) for s in op.state or ()) and not any(
+        port.many for port in declaration(op.node).inputs)
 
 
-def _table(plan: Plan, rows: Array, k: int) -> Array:
-    """HEAD words, and a copy of an operation's table."""
-    op = plan.ops[k]
-    size = 2 * (len(op.inputs) + len(op.outputs)) + sum(1 + max(f.rank, 0) for f in plan.image.fields[k])
-    made = np.zeros(HEAD + size, np.int64)
-    tables = plan.image.tables
-    start = (int(rows[k, walk.TABLE]) - address(tables)) // 8
-    made[HEAD:] = tables[start:start + size]
-    return made
+class _Side:
+    """One of the two plans, and what its joints need."""
+
+    def __init__(self, plan: Plan, rows: Array, joined: list[int]) -> None:
+        self.plan, self.ops = plan, plan.ops
+        self.at = address(plan.image.rows)
+        self.entries, self.tables = rows[:, walk.ENTRY].tolist(), rows[:, walk.TABLE].tolist()
+        self.start = address(plan.image.tables)
+        self.sizes = {k: 2 * (len(plan.ops[k].inputs) + len(plan.ops[k].outputs)) + sum(
+            1 + max(field.rank, 0) for field in plan.image.fields[k]) for k in joined}
+        self.words = sum(HEAD + self.sizes[k] + INPUT * len(plan.ops[k].inputs) for k in joined)
+        self.samples = plan.block * sum(port[0].channels for k in joined for port in plan.ops[k].inputs)
+
+    def row(self, k: int) -> int:
+        """Where the row of an operation stands."""
+        return self.at + 8 * walk.ROW * k
+
+
+class _Memory:
+    """Words and samples of all joints between two plans."""
+
+    def __init__(self, words: int, samples: int) -> None:
+        self.words, self.samples = np.zeros(words, np.int64), np.zeros(samples, np.float32)
+        self.at, self.room = address(self.words), address(self.samples)
+        self.used = 0
+
+    def put(self, side: _Side, k: int, place: int) -> tuple[Array, int, Array]:
+        """HEAD words, a copy of an operation's table and the list of its inputs; where the table is; the list.
+
+        :param place: which word of an input says where its samples are put.
+        """
+        inputs, size = side.ops[k].inputs, side.sizes[k]
+        head = self.words[self.used:]
+        table = self.at + 8 * (self.used + HEAD)
+        start = (side.tables[k] - side.start) // 8
+        head[:FADER] = side.entries[k], len(inputs), table + 8 * size
+        head[HEAD:HEAD + size] = side.plan.image.tables[start:start + size]
+        listed = head[HEAD + size:HEAD + size + INPUT * len(inputs)].reshape(-1, INPUT)
+        listed[:, :2] = head[HEAD:HEAD + 2 * len(inputs)].reshape(-1, 2)
+        for each, port in zip(listed, inputs, strict=True):
+            each[place] = self.room
+            self.room += 4 * port[0].channels * side.plan.block
+        self.used += HEAD + size + INPUT * len(inputs)
+        return head, table, listed

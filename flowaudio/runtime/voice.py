@@ -13,7 +13,7 @@ from flowaudio.core.memory import call_entry, copy, f32_1d, i64_1d
 from flowaudio.core.native import native
 from flowaudio.core.node import declaration
 from flowaudio.graph import walk
-from flowaudio.graph.image import address
+from flowaudio.graph.image import Field, address
 from flowaudio.graph.plan import Plan
 from flowaudio.runtime.change import (
     CHANGE,
@@ -216,6 +216,7 @@ class Voice:
         plan.image.header[walk.LIMIT] = EXPLODED_BITS
         self._layout_keys = [layout_of(op.node, fields) for op, fields in
                              zip(plan.ops, plan.image.fields, strict=True)]
+        self._base = address(plan.image.memory)
         self.made_rows = plan.image.rows.copy()     # the audio thread may have others for a time
         self._rows: dict[str, int] = {op.name: k for k, op in reversed(list(enumerate(plan.ops)))}
         self._slots = np.zeros((max(slots.values(), default=0) + 1, 2), np.int64)
@@ -319,6 +320,13 @@ class Voice:
             keys.append((*key, counts[key]))
         return keys
 
+    def _place(self, field: Field) -> int:
+        """Where a parameter or state of this plan stands."""
+        if field.offset >= 0:
+            return self._base + field.offset
+        assert field.array is not None
+        return address(field.array)
+
     def _stays(self, before: "Voice | None") -> dict[int, int]:
         """Operations that are the same in another plan, and which they are there."""
         if before is None:
@@ -334,10 +342,9 @@ class Voice:
             return []
         copies: list[tuple[int, int, int]] = []
         for k, j in stays.items():
-            for name in _state_names(self.plan.ops[k]):
-                to, source = (plan.image.view(i, name, state=True) for plan, i in ((self.plan, k), (before.plan, j)))
-                if to.nbytes:
-                    copies.append((address(to), address(source), to.nbytes))
+            for new, old in zip(self.plan.image.fields[k], before.plan.image.fields[j], strict=True):
+                if new.state and (size := _size(new)):
+                    copies.append((self._place(new), before._place(old), size))
         if self.plan.latency and before.plan.latency == self.plan.latency and (
                 before.plan.channels == self.plan.channels):
             copies.append((address(self._dry), address(before._dry), self._dry.nbytes))
@@ -361,10 +368,10 @@ class Voice:
                 continue
             ways.append(way)
             pairs.append((way.address, self.row(k)))
-            for name in getattr(op.params, "_fields", ()):
-                to, source = self.plan.image.view(k, name), before.plan.image.view(j, name)
-                if to.dtype.kind == "f" and to.size <= MOST:    # larger ones are the same in both
-                    copies.append((address(to), address(source), to.nbytes))
+            for new, old in zip(fields, before.plan.image.fields[j], strict=True):
+                large = new.array is not None and new.array.size > MOST     # that is the same in both
+                if not new.state and new.dtype[1] == "f" and not large:
+                    copies.append((self._place(new), before._place(old), _size(new)))
         return ways, np.array(pairs or [(0, 0)], np.int64)
 
     def _measured(self) -> tuple[Array, dict[str, dict[str, Any]], int]:
@@ -393,8 +400,10 @@ def _state_names(op: Any) -> tuple[str, ...]:
 
 def _alike(new: Voice, k: int, old: Voice, j: int) -> bool:
     """Whether all whole numbers among the parameters agree: lengths and modes that the state was made for."""
-    for name in getattr(new.plan.ops[k].params, "_fields", ()):
-        a, b = new.plan.image.view(k, name), old.plan.image.view(j, name)
-        if a.dtype.kind != "f" and not np.array_equal(a, b):
-            return False
-    return True
+    whole = [field.name for field in new.plan.image.fields[k] if not field.state and field.dtype[1] != "f"]
+    return all(np.array_equal(new.plan.image.view(k, name), old.plan.image.view(j, name)) for name in whole)
+
+
+def _size(field: Field) -> int:
+    """Bytes of a parameter or state."""
+    return field.array.nbytes if field.array is not None else int(field.dtype[-1])
