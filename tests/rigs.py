@@ -17,7 +17,7 @@ from need import need
 
 __all__ = ["Jack", "Pulse", "jack", "nowhere", "pulse", "variables", "wait_until"]
 
-LIMIT_S = 20.0
+LIMIT_S = 45.0
 NOBODY = "flowaudio-nobody"
 SLOTS = 6
 """Servers of tests that may run at the same time on a machine. JACK allows eight, and remembers by its name each that
