@@ -43,6 +43,8 @@ def good(code: str, hangs: bool = False) -> None:
     need("jackd")
     done = run(BEGIN + code)
     said = others(done.stderr.encode()) if hangs else done.stderr.encode()
+    # A stream of PulseAudio's that comes too late on a busy machine says so by itself, while nobody calls it.
+    said = b"".join(line for line in said.splitlines(keepends=True) if b"snd_pcm_recover" not in line)
     assert (done.returncode, done.stdout, said) == (0, "", b"")
 
 
