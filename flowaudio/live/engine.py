@@ -33,7 +33,7 @@ __all__ = ["Engine"]
 
 Array = np.ndarray[Any, Any]
 
-TICK_S = 0.1
+TICK_S = 0.2
 """How often the supervising thread looks after everything."""
 
 _open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
