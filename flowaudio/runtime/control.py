@@ -444,7 +444,7 @@ class Rack:
                 graph.nodes[name]["node"] = after
                 return self._swap(graph)
             self._post.send(at, rack.CHANGE_KIND, change.address, self._slots[name],
-                       self._layouts[self._voice.layout(name)], owner=change)
+                            self._layouts[self._voice.layout(name)], owner=change)
         if at > now:
             self._sent.setdefault(name, []).append(
                 _Sent(moment._replace(frame=at), change.address if change else 0, after))
@@ -492,7 +492,7 @@ class Rack:
                 raise ParameterError(f"a fade goes to a gain between 0 and 1 (got {shown(value)})")
             at = self.position + self.lead_frames   # no swap need be waited for
             self._post.send(at, kind, struct.unpack("q", struct.pack("d", value))[0],
-                       ms_to_frames(self.fade_ms if ms is None else ms, self.rate))
+                            ms_to_frames(self.fade_ms if ms is None else ms, self.rate))
             return at
 
 
