@@ -19,9 +19,12 @@ __all__ = ["Jack", "Pulse", "jack", "nowhere", "pulse", "variables", "wait_until
 
 LIMIT_S = 45.0
 NOBODY = "flowaudio-nobody"
-SLOTS = 6
-"""Servers of tests that may run at the same time on a machine. JACK allows eight, and remembers by its name each that
-was killed: names are taken again, so that the memory of one that was killed goes."""
+SERVER = "flowaudio-test"
+"""One name for all: JACK allows eight servers, and remembers by its name each that was killed."""
+
+TURN_S = 600.0
+"""How long a test waits for another one's server to go. Two at a time would disturb each other: a client's socket has
+the client's name, whichever server it belongs to, and who opens it second takes it from the first."""
 
 
 def wait_until(true: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
@@ -91,6 +94,7 @@ class Jack:
         need("jackd")
         command = [need("jackd"), "-r", "-n", self.name, "-d", "dummy", "-r", str(self.rate), "-p", str(self.period),
                    "-C", "2", "-P", "2"]
+        self.stop()                     # a test that failed before it did
         self._process = subprocess.Popen(_with_us(command), stdin=subprocess.DEVNULL, stdout=self._log,
                                          stderr=subprocess.STDOUT)
         wait_until(lambda: "system:playback_2" in self.ports() or self._ended(), "a JACK server that answers")
@@ -194,8 +198,8 @@ def _measured(printed: IO[bytes]) -> str:
 def jack(rate: int = 48_000, period: int = 128) -> Iterator[Jack]:
     """A JACK server of one's own, which this process finds, and no other."""
     need("jackd")
-    with _slot() as name, nowhere(name):
-        server = Jack(name, rate, period)
+    with _alone(), nowhere(SERVER):
+        server = Jack(SERVER, rate, period)
         try:
             server.start()
             _look_again()
@@ -206,17 +210,19 @@ def jack(rate: int = 48_000, period: int = 128) -> Iterator[Jack]:
 
 
 @contextlib.contextmanager
-def _slot() -> Iterator[str]:
-    """A name that no other test on this machine has now."""
-    for k in range(SLOTS):
-        with open(Path(tempfile.gettempdir()) / f"flowaudio-jack-{k}.lock", "w") as file:  # noqa: PTH123  held
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                continue
-            yield f"flowaudio-{k}"
-            return
-    pytest.fail(f"{SLOTS} tests with JACK servers run on this machine already")
+def _alone() -> Iterator[None]:
+    """No other test on this machine has a JACK server within it."""
+    with open(Path(tempfile.gettempdir()) / "flowaudio-jack.lock", "w") as file:  # noqa: PTH123  held
+        wait_until(lambda: _locked(file), "the JACK server of another test to go", TURN_S)
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 class Pulse:

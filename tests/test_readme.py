@@ -9,6 +9,8 @@ from rigs import jack
 
 import flowaudio as fa
 
+pytestmark = pytest.mark.xdist_group("sound server")
+
 README = Path(__file__).parent.parent / "README.md"
 
 

@@ -23,7 +23,8 @@ from flowaudio.graph.plan import render
 from flowaudio.graph.shipped import shipped
 from flowaudio.io import probe
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals"),
+              pytest.mark.xdist_group("sound server")]
 
 LINE = 'connections = ["tone -> level -> out"]'
 SERVERS = ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER", "PULSE_SERVER", "PULSE_COOKIE", "PIPEWIRE_REMOTE")
@@ -320,10 +321,9 @@ def test_it_ends_by_itself(typed: Typed) -> None:
 
 # --- devices --------------------------------------------------------------------------------------------------------
 
-def test_a_sound_server_that_goes_and_comes_back(command: list[str], environment: dict[str, str],
+def test_a_sound_server_that_goes_and_comes_back(command: list[str], around: dict[str, str], server: Jack,
                                                  tmp_path: Path) -> None:
-    with jack() as server:
-        around = {**environment, **{name: os.environ[name] for name in SERVERS if name in os.environ}}
+    try:
         words = [*command, "live", "--graph", str(graph(tmp_path))]
         with at_terminal(words, around, tmp_path) as terminal:
             steady(terminal, -23.0)
@@ -338,6 +338,8 @@ def test_a_sound_server_that_goes_and_comes_back(command: list[str], environment
             terminal.type("q")
             assert terminal.end() == 0
             assert "Gaps      1, " in terminal.before
+    finally:
+        server.start()
 
 
 def test_no_sound_server(run: Run, tmp_path: Path) -> None:
