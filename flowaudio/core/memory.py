@@ -5,12 +5,17 @@ from typing import Any, TypeAlias
 from flowaudio.core.stub import stub
 
 __all__ = [
-    "call_callback", "call_entry", "clear", "copy", "f32_1d", "f32_2d", "f64_1d", "flush_to_zero", "i32_1d", "i64_1d",
-    "load_array", "load_block", "load_scalar", "monotonic_ns", "nanosleep", "port", "restore_fpu",
+    "address_of", "call_callback", "call_entry", "clear", "copy", "f32_1d", "f32_2d", "f64_1d", "flush_to_zero",
+    "i32_1d", "i64_1d", "load_array", "load_block", "load_scalar", "monotonic_ns", "nanosleep", "port", "restore_fpu",
     "thread_id",
 ]
 
 Array: TypeAlias = Any
+
+
+@stub
+def address_of(array: Array) -> int:
+    """Where an array begins."""
 
 
 @stub

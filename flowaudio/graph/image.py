@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowaudio.core.entry import entry_for, fields_of
-from flowaudio.core.node import declaration
+from flowaudio.core.errors import GraphError
+from flowaudio.core.eventlog import LOG, event_log
+from flowaudio.core.node import Declaration, declaration
 from flowaudio.graph import walk
 from flowaudio.graph.schedule import Buffer, Op, Schedule
 
@@ -40,6 +42,7 @@ class Image(NamedTuple):
     header: Array                       # int64 [HEADER]
     rows: Array                         # int64 [op, ROW]
     fields: list[list[Field]]           # for each operation: its parameters and state
+    logs: dict[int, Array]              # of those operations that find something
     memory: Array                       # uint8: parameters and small state, packed
     tables: Array                       # int64: the operations' tables, one behind the other
     keep: tuple[object, ...]
@@ -155,6 +158,7 @@ class _Builder:
         self.in_pairs: list[int] = []   # and into `pairs`
         self.images: list[Array] = []
         self.fields: list[list[Field]] = []
+        self.logs: dict[int, Array] = {}
 
     def run(self) -> Image:
         for op in self.plan.ops:
@@ -165,6 +169,9 @@ class _Builder:
         declared = declaration(op.node)
         params, param_values = fields_of(declared.name, op.params, state=False)
         state, state_values = fields_of(declared.name, op.state, state=True)
+        if declared.events:
+            names = (kind[0] for kind in state.kinds)
+            self.logs[len(self.rows)] = _log_of(declared, dict(zip(names, state_values, strict=True)))
         entry = entry_for(declared, params, state)
         start, table = len(self.table), self.table
         base = self.base
@@ -184,7 +191,7 @@ class _Builder:
         first_reset, first_state = len(self.resets), self.packed.size
         fields += [self._field(start, *kind, value, state=True)
                    for kind, value in zip(state.kinds, state_values, strict=True)]
-        self._reset(first_state, [f for f in fields[len(param_values):] if f.offset < 0])
+        self._reset(first_state, [f for f in fields[len(param_values):] if f.offset < 0 and f.name != LOG])
         self.fields.append(fields)
         self.rows.append([entry.address, start, outputs, len(op.outputs), first_reset,
                           (len(self.resets) - first_reset) // 3, 0, 0, 0])
@@ -198,7 +205,7 @@ class _Builder:
             self.in_packed.append(len(self.table))
             self.table.append(offset)
             return Field(name, offset, None, dtype, rank, place, state)
-        if value.nbytes >= BIG or name == SHARED:
+        if value.nbytes >= BIG or name in (SHARED, LOG):
             self.table.append(address(value))
             offset = -1
         else:
@@ -239,5 +246,22 @@ class _Builder:
         header[walk.IN], header[walk.IN_CHANNELS] = base + self.places[plan.input], plan.input.channels
         header[walk.OUT], header[walk.OUT_CHANNELS] = base + self.places[plan.output], plan.output.channels
         header[walk.BLOCK], header[walk.LIMIT] = plan.block, walk.INFINITE
-        keep = (self.arena, pairs, resets, pristine, self.images)
-        return Image(header, rows, self.fields, memory, tables, keep, self.arena.nbytes)
+        late = [(address(log), _lateness(plan.ops[k])) for k, log in self.logs.items()]
+        logs = np.array(late or [(0, 0)], np.int64)
+        header[walk.LOGS], header[walk.LOG_COUNT] = address(logs), len(late)
+        keep = (self.arena, pairs, resets, pristine, self.images, logs)
+        return Image(header, rows, self.fields, self.logs, memory, tables, keep, self.arena.nbytes)
+
+
+def _log_of(declared: Declaration, state: dict[str, Array]) -> Array:
+    """The log in the state of a node that declares events; GraphError if there is none, or another array."""
+    log = state.get(LOG)
+    if log is None or log.shape != event_log().shape or log.dtype != np.int64:
+        raise GraphError(f"{declared.name} declares events ({', '.join(declared.events)}): its state needs a field "
+                         f"{LOG!r} made by event_log()")
+    return log
+
+
+def _lateness(op: Op) -> int:
+    """Frames by which what an operation hears is behind the graph's input."""
+    return max((buffer.latency for port in op.inputs for buffer in port), default=0)

@@ -8,6 +8,7 @@ import numpy as np
 from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.core.node import declaration
 from flowaudio.graph import image, walk
+from flowaudio.graph.findings import Findings, NodeEvent
 from flowaudio.graph.schedule import schedule
 from flowaudio.graph.wiring import read
 
@@ -34,6 +35,7 @@ class Plan:
         """The operations in the order in which they run."""
         self.image = image.build(made)
         """Their memory."""
+        self._findings = Findings(self.ops, self.image.logs)
         self.rate = rate
         self.channels = channels
         self.output_channels = made.output.channels
@@ -89,6 +91,22 @@ class Plan:
         """Back to the state before the first sample."""
         walk.reset_all(self.header)
         self.image.rows[:, walk.TROUBLE] = 0
+        self.image.header[walk.POSITION] = 0
+        for log in self.image.logs.values():
+            log[0] = 0
+        self._findings.forget()
+
+    def events(self) -> list[NodeEvent]:
+        """What detectors have found since it was last asked for, by nodes, each in its order.
+
+        Each keeps 255 events for it; ask once a second of sound and nothing is lost (`lost_events`).
+        """
+        return self._findings.new()
+
+    @property
+    def lost_events(self) -> dict[str, int]:
+        """Detectors that found more than they could keep until they were asked, and how many events were lost."""
+        return self._findings.lost
 
     def read(self, name: str) -> dict[str, Array]:
         """What the node `name` measures: a copy of each array, by name."""

@@ -3,6 +3,8 @@
 A plan is an int64 header and an int64 row for each operation; the names of their fields stand here.
 """
 
+from typing import Any
+
 import numpy as np
 
 from flowaudio.core.kernel import kernel
@@ -21,8 +23,10 @@ from flowaudio.core.simd import LANES, any_true, load, load_part, splat, vmax
 
 __all__ = ["below", "process", "reset", "reset_all", "walk", "walk_native", "walk_timed_native"]
 
-# Header. LIMIT: the bits of the float32 at which an output is taken for an explosion; see INFINITE.
-OPS, COUNT, IN, IN_CHANNELS, OUT, OUT_CHANNELS, BLOCK, LIMIT, HEADER = range(9)
+# Header. LIMIT: the bits of the float32 at which an output is taken for an explosion; see INFINITE. POSITION: the
+# frame, since the start of the stream, that is walked next. LOGS: address of (log, frames by which its node is behind)
+# pairs.
+(OPS, COUNT, IN, IN_CHANNELS, OUT, OUT_CHANNELS, BLOCK, LIMIT, POSITION, LOGS, LOG_COUNT, HEADER) = range(12)
 
 # One row of OPS. OUTPUTS: address of (samples, channels) pairs. RESETS: address of (memory, image or 0, bytes) triples.
 # TAP: 0, or the address of a record that begins with the address of what is called as tap(record, frames) when the
@@ -83,19 +87,30 @@ def run(row: int, frames: int, limit: int) -> None:
 
 
 @kernel
+def tell_time(plan: Any) -> None:
+    """Let each log know at which frame the block begins. Its node is late: what it hears came in earlier."""
+    for k in range(plan[LOG_COUNT]):
+        pair = i64_1d(plan[LOGS] + 16 * k, 2)
+        i64_1d(pair[0], 1)[0] = plan[POSITION] - pair[1]
+
+
+@kernel
 def walk(header: int, frames: int) -> None:
     """Run every operation once, on `frames` frames, at most as many as the plan was made for."""
     plan = i64_1d(header, HEADER)
+    tell_time(plan)
     row = plan[OPS]
     for _ in range(plan[COUNT]):
         run(row, frames, plan[LIMIT])
         row += 8 * ROW
+    plan[POSITION] += frames
 
 
 @kernel
 def walk_timed(header: int, frames: int) -> None:
     """As :func:`walk`, and adds to each operation's time. The clock costs 25 ns an operation: for one block of many."""
     plan = i64_1d(header, HEADER)
+    tell_time(plan)
     row = plan[OPS]
     before = monotonic_ns()
     for _ in range(plan[COUNT]):
@@ -104,6 +119,7 @@ def walk_timed(header: int, frames: int) -> None:
         i64_1d(row, ROW)[BUSY_NS] += now - before
         before = now
         row += 8 * ROW
+    plan[POSITION] += frames
 
 
 @native

@@ -146,11 +146,11 @@ def _order(edges: list[Edge]) -> list[str]:
 
 
 def _wanted(nodes: dict[str, Any], edges: list[Edge]) -> set[str]:
-    """Everything that leads to ``out`` or to a node that measures."""
+    """Everything that leads to ``out``, or to a node that measures or finds something."""
     sources: dict[str, list[str]] = {}
     for edge in edges:
         sources.setdefault(edge.target, []).append(edge.source)
-    stack = [OUT, *(name for name, node in nodes.items() if name in sources and declaration(node).measures)]
+    stack = [OUT, *(name for name, node in nodes.items() if name in sources and _watches(node))]
     wanted: set[str] = set()
     while stack:
         name = stack.pop()
@@ -158,6 +158,10 @@ def _wanted(nodes: dict[str, Any], edges: list[Edge]) -> set[str]:
             wanted.add(name)
             stack.extend(sources.get(name, ()))
     return wanted
+
+
+def _watches(node: Any) -> bool:
+    return bool(declaration(node).measures or declaration(node).events)
 
 
 def _check_connected(nodes: dict[str, Any], edges: list[Edge], wanted: set[str]) -> None:

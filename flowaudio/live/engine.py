@@ -182,6 +182,7 @@ class Engine:
             self._fade_out()
         errors = close_all([*self._recordings, *self._memories])
         errors += self._drive.stop(abort)
+        self._watch.hear()
         try:
             self._finish_sink(abort or bool(errors))
         except FlowaudioError as error:

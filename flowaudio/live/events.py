@@ -6,25 +6,44 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["KINDS", "Event", "Log"]
+from flowaudio.graph.findings import NodeEvent
+
+__all__ = ["KINDS", "Event", "Log", "event_of"]
 
 KEPT = 1000
 
 KINDS = ("device_lost", "device_back", "node_silenced", "howl", "underrun", "overrun", "late", "ended", "recorded",
-         "saved", "failed", "mark")
-"""What may happen."""
+         "saved", "failed", "mark", "events_lost")
+"""What may happen to an engine. Detectors in its graph add their own kinds."""
 
 
 class Event(NamedTuple):
     """Something happened.
 
-    Kinds: ``device_lost``, ``device_back``, ``node_silenced``, ``howl``, ``underrun``, ``overrun``, ``late``,
-    ``ended``, ``recorded``, ``saved``, ``failed``, ``mark``.
+    To the engine: ``device_lost``, ``device_back``, ``node_silenced``, ``howl``, ``underrun``, ``overrun``, ``late``,
+    ``ended``, ``recorded``, ``saved``, ``failed``, ``mark``, ``events_lost``. Or a detector in its graph found
+    something in the signal: then `node` says which, and what follows is known.
     """
 
     kind: str
-    at_s: float                         # of the engine's time, in which frames are counted
+    at_s: float                         # of the engine's time, in which frames are counted; where a fault starts
     text: str                           # one sentence
+    node: str = ""
+    phase: str = ""                     # "began": it lasts; "ended": it has; "whole": it was over when it was found
+    end_s: float | None = None
+    channel: int | None = None          # None: all together
+    strength: float | None = None       # in the unit that the node's description names
+
+
+def event_of(found: NodeEvent, rate: int) -> Event:
+    """What a detector has found, as an event of an engine at `rate`."""
+    where = "" if found.channel is None else f" in channel {found.channel}"
+    at_s, end_s = found.start / rate, None if found.end is None else found.end / rate
+    lasted = "" if end_s is None else f" for {end_s - at_s:.3f} s"
+    word = found.kind.replace("_", " ")
+    text = f"{found.node}: {word}{where} {'is over' if found.phase == 'ended' else 'found'}{lasted}"
+    return Event(found.kind, at_s, f"{text} ({found.strength:.3g})", found.node, found.phase, end_s, found.channel,
+                 found.strength)
 
 
 class Log:
@@ -36,8 +55,11 @@ class Log:
         self._lock = threading.Lock()
 
     def add(self, kind: str, at_s: float, text: str) -> None:
+        """Note an event of the engine's own."""
+        self.put(Event(kind, at_s, text))
+
+    def put(self, event: Event) -> None:
         """Note an event and tell the listeners. One that fails is reported and heard no more of."""
-        event = Event(kind, at_s, text)
         self._events.append(event)
         with self._lock:
             listeners = list(self._listeners)

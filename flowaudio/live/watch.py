@@ -1,9 +1,9 @@
-"""What the audio thread has counted, told as events: devices that come and go, silenced nodes, howls, misses."""
+"""What the audio thread has counted and its detectors have found, told as events."""
 
 import time
 
 from flowaudio.live.drive import Drive
-from flowaudio.live.events import Log
+from flowaudio.live.events import Log, event_of
 from flowaudio.runtime.control import Rack
 
 __all__ = ["Watch"]
@@ -42,6 +42,16 @@ class Watch:
                   "the loudspeaker feeds the microphone; the output was turned down for two seconds")
         self._new("late", self._rack.counters.late_blocks if self._drive.parts.callers else 0, at,
                   "the plan took longer than a block lasts")
+
+        self.hear()
+
+    def hear(self) -> None:
+        """Tell what detectors in the graph have found."""
+        for found in self._rack.events():
+            self._log.put(event_of(found, self._rack.rate))
+        for name, count in self._rack.lost_events.items():
+            self._new("events_lost", count, self._rack.position / self._rack.rate,
+                      f"{name} found more than could be told", name)
 
     def _new(self, kind: str, count: int, at: float, text: str, which: str = "") -> None:
         key = kind, which

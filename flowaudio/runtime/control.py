@@ -13,6 +13,7 @@ from flowaudio.core.errors import FlowaudioError, GraphError, ParameterError
 from flowaudio.core.node import declaration, is_node
 from flowaudio.core.params import shown
 from flowaudio.core.units import ms_to_frames
+from flowaudio.graph.findings import NodeEvent
 from flowaudio.graph.graph import IN, OUT, Graph
 from flowaudio.graph.image import address, aligned
 from flowaudio.graph.plan import Plan
@@ -25,7 +26,7 @@ from flowaudio.runtime.ring import Ring, get_native, set_native
 from flowaudio.runtime.slots import Slots
 from flowaudio.runtime.tap import IN_SLOT, OUT_SLOT, Tap
 from flowaudio.runtime.timeline import Moment, Timeline, curve, from_now, steps, without
-from flowaudio.runtime.voice import Voice
+from flowaudio.runtime.voice import Voice, found
 
 __all__ = ["Counters", "Rack"]
 
@@ -84,6 +85,8 @@ class Rack:
         self._post = Post()
         self._post.keep(self._voice.address, self._voice)
         self._trouble: dict[str, int] = {}
+        self._found: list[NodeEvent] = []
+        self._lost: dict[str, int] = {}
         self._timeline = Timeline()
         self._sent: dict[str, list[_Sent]] = {}         # by node: on their way, in their order
         self._swap_at = self._swap_end = 0
@@ -184,6 +187,23 @@ class Rack:
                 known = ", ".join(voice.measuring) or "none"
                 raise GraphError(f"the graph has no node called {name!r} that measures (those that do: {known})")
             return voice.read(name)
+
+    def events(self) -> list[NodeEvent]:
+        """What detectors have found since it was last asked for. Frames are those of the engine's time."""
+        with self.lock:
+            self.collect()
+            made, self._found = [*self._found, *found(self._post.all(Voice))], []
+            return made
+
+    @property
+    def lost_events(self) -> dict[str, int]:
+        """Detectors that found more than they could keep until they were asked, and how many events were lost."""
+        with self.lock:
+            made = dict(self._lost)
+            for voice in self._post.all(Voice):
+                for name, count in voice.findings.lost.items():
+                    made[name] = made.get(name, 0) + count
+            return made
 
     def change(self, name: str, values: Mapping[str, Any], at: int | None = None, ramp_ms: float | None = None) -> int:
         """Give a node other values of its parameters.
@@ -334,6 +354,9 @@ class Rack:
         with self.lock:
             for gone in self._post.returned():
                 if isinstance(gone, Voice):
+                    self._found += found([gone, *self._post.all(Voice)])
+                    for name, count in gone.findings.lost.items():
+                        self._lost[name] = self._lost.get(name, 0) + count
                     for name, count in gone.plan.trouble.items():
                         self._trouble[name] = self._trouble.get(name, 0) + count
                     for each in self._post.all(Voice):

@@ -244,11 +244,11 @@ def sound(rack: int, x: int, x_stride: int, y: int, y_stride: int, count: int, t
     dry = other + 4 * out_channels * block
     next_dry = dry + 4 * channels * block
     bypassable = channels == out_channels
-    voice_walk(current, x, x_stride, y, y_stride, count, timed)
+    voice_walk(current, x, x_stride, y, y_stride, count, word(rack + POSITION), timed)
     if bypassable:
         voice_dry(current, x, x_stride, dry, block, channels, count)
     if next_:
-        voice_walk(next_, x, x_stride, other, block, count, False)
+        voice_walk(next_, x, x_stride, other, block, count, word(rack + POSITION), False)
         fader_mix(rack + CROSSFADE, y, y_stride, other, block, out_channels, count)
         if bypassable:
             voice_dry(next_, x, x_stride, next_dry, block, channels, count)

@@ -13,6 +13,7 @@ from flowaudio.core.memory import call_entry, copy, f32_1d, i64_1d
 from flowaudio.core.native import native
 from flowaudio.core.node import declaration
 from flowaudio.graph import walk
+from flowaudio.graph.findings import Findings, NodeEvent
 from flowaudio.graph.image import Field, address
 from flowaudio.graph.plan import Plan
 from flowaudio.runtime.change import (
@@ -32,7 +33,7 @@ from flowaudio.runtime.change import (
 from flowaudio.runtime.joint import NO_JOINTS, join, joints_begin, joints_end
 from flowaudio.runtime.mailbox import mail_put
 
-__all__ = ["EXPLODED", "EXPLODED_BITS", "Voice", "voice_advance", "voice_alone", "voice_change", "voice_dry",
+__all__ = ["EXPLODED", "EXPLODED_BITS", "Voice", "found", "voice_advance", "voice_alone", "voice_change", "voice_dry",
            "voice_inherit", "voice_publish", "voice_room", "voice_row", "voice_walk"]
 
 EXPLODED = np.float32(1000.0)
@@ -141,10 +142,12 @@ def voice_advance(voice: int, count: int, retired: int, letter: int) -> None:
 
 
 @kernel
-def voice_walk(voice: int, x: int, x_stride: int, y: int, y_stride: int, count: int, timed: bool) -> None:
-    """`count` frames through the plan, from rows to rows."""
+def voice_walk(voice: int, x: int, x_stride: int, y: int, y_stride: int, count: int, position: int,
+               timed: bool) -> None:
+    """`count` frames through the plan, from rows to rows, the first of them at frame `position` of the engine."""
     told = i64_1d(voice, VOICE)
     plan = i64_1d(told[HEADER], walk.HEADER)
+    plan[walk.POSITION] = position
     for c in range(plan[walk.IN_CHANNELS]):
         copy(plan[walk.IN] + 4 * c * count, x + 4 * c * x_stride, 4 * count)
     if timed:
@@ -227,6 +230,9 @@ class Voice:
         self._words = np.zeros(VOICE, np.int64)
         self._dry = np.zeros((plan.channels, max(plan.latency, 1)), np.float32)
         stays = self._stays(before)
+        self.stays = stays
+        """Operations that go on with the state of one of `before`, and which that is."""
+        self.findings = Findings(plan.ops, plan.image.logs)
         copies = self._inherited(before, stays)
         self._ways, self._way_list = self._walked(before, stays, fade_frames, copies)
         self._copies = np.array(copies or [(0, 0, 0)], np.int64)
@@ -392,6 +398,23 @@ class Voice:
             for key, (shape, dtype, offset) in fields.items():
                 measured = self.plan.image.view(self._rows[name], key, state=True)
                 np.ndarray(shape, dtype, self._snapshot, offset)[...] = measured
+
+
+def found(voices: list[Voice]) -> list[NodeEvent]:
+    """What the nodes of several plans have newly found, the oldest plan first.
+
+    A node that goes on in a younger plan has taken its log along, with what nobody has read yet.
+    """
+    made: list[NodeEvent] = []
+    for voice in voices:
+        heirs = {j: (k, heir) for heir in voices if heir.before is voice and heir.heard for k, j in heir.stays.items()}
+        for j in voice.plan.image.logs:
+            if j in heirs:
+                k, heir = heirs[j]
+                heir.findings.follow(k, voice.findings, j)
+            else:
+                made += voice.findings.of(j)
+    return made
 
 
 def _state_names(op: Any) -> tuple[str, ...]:

@@ -2,18 +2,43 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import flowaudio as fa
 from flowaudio.core.errors import GraphError, ParameterError, SourceError, TargetError
+from flowaudio.core.eventlog import EVERY, WHOLE, emit, event_log, now
+from flowaudio.core.kernel import kernel
+from flowaudio.core.node import node
 from flowaudio.live.ends import File, Memory
 from flowaudio.live.engine import Engine
+from flowaudio.live.events import Event
 from flowaudio.testing import SimulatedCard, VirtualClock
 
 RATE = 48_000
+
+
+class LoudState(NamedTuple):
+    """A log is all that it needs."""
+
+    log: Any
+
+
+@node(in_place=True, events=("loud",))
+class Loud:
+    """Finds samples above a half."""
+
+    def prepare(self, format: fa.Format) -> tuple[None, LoudState]:
+        return None, LoudState(event_log())
+
+    @kernel
+    def process(x: Any, y: Any, p: Any, s: Any) -> None:
+        for n in range(x.shape[1]):
+            if x[0, n] > 0.5:
+                emit(s.log, 0, WHOLE, now(s.log) + n, now(s.log) + n + 1, EVERY, x[0, n])
+            y[0, n] = x[0, n]
 
 
 def noise(frames: int, channels: int = 2, seed: int = 1) -> Any:
@@ -414,3 +439,18 @@ def test_who_listens_to_an_engine_that_closes_is_told() -> None:
         clock.run(0.5)
         first.close()
         assert second.wait(20)
+
+
+def test_what_a_detector_finds_is_an_event() -> None:
+    """With its frame, as soon as somebody looks, and what was found last when the engine is closed."""
+    heard: list[Event] = []
+    x = np.full((1, 4800), 0.1, np.float32)
+    x[0, [480, 4799]] = 0.9
+    graph = fa.Graph.chain(fa.Limiter(ceiling_dbtp=0.0), Loud())
+    with Engine(graph, x, None, rate=RATE, on_event=heard.append) as engine:
+        assert engine.wait(30)
+    found = [event for event in heard if event.kind == "loud"]
+    assert [(event.at_s, event.end_s, event.node, event.phase) for event in found] == [
+        (480 / RATE, 481 / RATE, "loud", "whole"), (4799 / RATE, 4800 / RATE, "loud", "whole")]
+    assert found[0].strength == pytest.approx(0.9)
+    assert found[0].text == "loud: loud found for 0.000 s (0.9)"

@@ -59,6 +59,15 @@ _view(memory.i32_1d, types.int32, 1)
 _view(memory.i64_1d, types.int64, 1)
 
 
+@lowers(memory.address_of)
+def _address_of(typing: Any, array: Any) -> Any:
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        return builder.ptrtoint(view.data, I64)
+
+    return types.int64(array), emit
+
+
 def _word(builder: Any, table: Any, slot: Any) -> Any:
     return builder.load(builder.gep(_words(builder, table), [slot]))
 
