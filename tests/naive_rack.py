@@ -23,7 +23,7 @@ from flowaudio.graph.plan import Plan
 
 __all__ = ["NaiveRack", "fused", "line", "with_values"]
 
-STEP = 32
+STEP = 4
 MOST = 4096
 LOUDEST = 1000.0
 LEAST_NORMAL = np.float32(2.0**-126)

@@ -30,7 +30,8 @@ def values(name: str, known: Param, *, limits: bool = False) -> st.SearchStrateg
     if known.kind == "flag":
         return st.booleans()
     if known.kind == "choice":
-        return st.sampled_from(known.choices)
+        # A layout has to fit the channels that the node gets; the default does.
+        return st.just(known.default) if name == "layout" else st.sampled_from(known.choices)
     if known.kind == "items":
         assert known.item is not None
         return st.lists(records(known.item, limits=limits), max_size=9).map(tuple)

@@ -41,7 +41,7 @@ class NodeHandle:
     def set(self, *, at_s: float | None = None, ramp_ms: float | None = None, **values: Any) -> float:
         """Change parameters together.
 
-        They go to their new values within `ramp_ms` (by default the engine's fade), in steps of 32 frames; what cannot
+        They go to their new values within `ramp_ms` (by default the engine's fade), in steps of 4 frames; what cannot
         be walked to, a delay time or a mode, is faded over as another plan.
         :param at_s: the engine's time at which it begins; by default as soon as that can be known.
         :returns: that time. It is exact to the sample.

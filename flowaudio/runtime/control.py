@@ -208,7 +208,7 @@ class Rack:
     def change(self, name: str, values: Mapping[str, Any], at: int | None = None, ramp_ms: float | None = None) -> int:
         """Give a node other values of its parameters.
 
-        They are walked to in `ramp_ms`, in steps of 32 frames, or by a fade to another plan where that cannot be.
+        They are walked to in `ramp_ms`, in steps of 4 frames, or by a fade to another plan where that cannot be.
         :param at: the frame at which it begins; by default as soon as it can be known.
         :returns: that frame.
         """
