@@ -22,9 +22,9 @@ __all__ = ["CANCELLED", "MOST", "OWN", "STEP", "Change", "change_apply", "change
            "row_word", "way_between"]
 
 STEP = 4
-"""Frames between two steps. A gain that goes from 1 to 0 in 20 ms then moves less in a step than a sine of 60 Hz does by
-itself. Steps of 32 frames cost 1 % of a core less while a usual graph is automated all the time, and tear such a bass
-eight times as much."""
+"""Frames between two steps. A gain that goes from 1 to 0 in 20 ms then moves less in a step than a sine of 60 Hz does
+by itself. Steps of 32 frames take 1 % of a core less while a usual graph is automated all the time, and tear such a
+bass eight times as much."""
 
 MOST = 4096
 """Numbers of an array that are walked in steps. A longer one that changes is another plan."""

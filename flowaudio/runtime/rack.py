@@ -17,7 +17,7 @@ from flowaudio.runtime.change import CANCELLED, CHANGE, OWN
 from flowaudio.runtime.fader import FADER, GONE, LENGTH, fader_gain, fader_mix, fader_move, fader_set, fader_still
 from flowaudio.runtime.mailbox import LETTER, mail_put, mail_take
 from flowaudio.runtime.tap import BEGAN, IN_SLOT, LINKED, OUT_SLOT, SLOT, TAP, tap_fill, tap_link, tap_unlink
-from flowaudio.runtime.voice import (
+from flowaudio.runtime.voice_walk import (
     ACTIVE,
     EXPLODED,
     EXPLODED_BITS,

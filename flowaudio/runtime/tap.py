@@ -14,7 +14,7 @@ from flowaudio.graph import walk
 from flowaudio.graph.image import address
 from flowaudio.runtime.drift import Drift, drift_wrote
 from flowaudio.runtime.ring import CHANNELS, Ring, ring_overwrite, ring_write
-from flowaudio.runtime.voice import voice_row
+from flowaudio.runtime.voice_walk import voice_row
 
 __all__ = ["IN_SLOT", "OUT_SLOT", "Tap", "tap_fill", "tap_link", "tap_unlink", "write_taps"]
 
