@@ -15,18 +15,29 @@ from typing import Any
 
 import numpy as np
 
+from flowaudio.core import layouts
+from flowaudio.core.errors import ParameterError
 from flowaudio.core.kernel import kernel
-from flowaudio.core.layouts import MAX_CHANNELS, speakers
-from flowaudio.core.simd import fma, load, splat, store
+from flowaudio.core.layouts import MAX_CHANNELS, Speakers, speakers
+from flowaudio.core.simd import fma, high_f64, load, load_part, low_f64, shuffle, splat, store
 
-__all__ = ["CHUNK", "HOPS_PER_SECOND", "LANES", "channel_weights", "coefficients", "energy", "filters", "hop_end",
-           "loudness_of", "weigh"]
+__all__ = ["CHUNK", "HOPS_PER_SECOND", "LANES", "LAYOUTS", "channel_weights", "coefficients", "energy", "filters",
+           "hop_end", "loudness_of", "weigh"]
 
 HOPS_PER_SECOND = 100
 CHUNK = 256                             # frames that `weigh` takes at a time, at most
 LANES = 4
 ENERGY = 24                             # where the energies stand in a row of the filters
 SURROUND = 1.41
+LAYOUTS: dict[str, Speakers] = {
+    **layouts.LAYOUTS,
+    "2.1": ("FL", "FR", "LFE"),
+    "3.1": ("FL", "FR", "FC", "LFE"),
+    "4.0": ("FL", "FR", "FC", "BC"),
+    "4.1": ("FL", "FR", "FC", "LFE", "BC"),
+    "6.0": ("FL", "FR", "FC", "BC", "SL", "SR"),
+}
+"""Speakers by FFmpeg's names: the default layouts, and others that have as many channels as one of them."""
 ZERO = np.float64(0.0)
 OFFSET = -0.691                         # LUFS of a mean square of 1, so that 997 Hz at full scale is -3.01
 
@@ -48,17 +59,27 @@ def coefficients(rate: int) -> Any:
 
 
 @functools.cache
-def channel_weights(channels: int) -> Any:
-    """float64 [channels], in the order of :mod:`flowaudio.core.layouts`: fronts 1, surrounds 1.41, LFE 0.
+def channel_weights(channels: int, layout: str = "default") -> Any:
+    """float64 [channels]: fronts 1, surrounds 1.41, LFE 0. BS.1770-5, annex 1, table 3, and annex 3, table 4.
 
-    Beside the listener (60° to 120°) a speaker counts as surround; so do the back ones of a layout that has no others,
-    which stand at 110°. Above eight channels all count as fronts.
+    In the order of `layout`, one of LAYOUTS, or of the default one of :mod:`flowaudio.core.layouts`. Beside the
+    listener (60° to 120°) a speaker counts as surround; so do the back ones of a layout that has no others, which stand
+    at 110°; one in the middle of the back does not. Above eight channels all count as fronts.
+
+    Raises ParameterError for a layout of another number of channels.
     """
-    made = np.ones(channels)
-    if channels <= MAX_CHANNELS:
+    if layout != "default":
+        names = LAYOUTS[layout]
+        if len(names) != channels:
+            fitting = ", ".join(name for name, has in LAYOUTS.items() if len(has) == channels) or "default"
+            raise ParameterError(f"LoudnessMeter.layout must fit {channels} channels: {fitting} (got {layout}, which "
+                                 f"has {len(names)})")
+    elif channels <= MAX_CHANNELS:
         names = speakers(channels)
-        sides = ("SL", "SR") if "SL" in names else ("BL", "BR")
-        made = np.array([0.0 if name == "LFE" else SURROUND if name in sides else 1.0 for name in names])
+    else:
+        names = ("FC",) * channels
+    sides = ("SL", "SR") if "SL" in names else ("BL", "BR")
+    made = np.array([0.0 if name == "LFE" else SURROUND if name in sides else 1.0 for name in names])
     made.setflags(write=False)
     return made
 
@@ -72,19 +93,71 @@ def filters(channels: int) -> Any:
 def weigh(x: Any, start: int, count: int, group: int, coefs: Any, scratch: Any, f: Any) -> None:
     """K-weight `count` frames of four channels and add up their squares, frame by frame, in `f`, a row of `filters`.
 
-    `scratch` is float64 [LANES * CHUNK], zero in lanes that have no channel.
+    `scratch` is float64 [LANES * CHUNK]. In lanes that have no channel other samples come along; nobody asks for them.
     """
-    for c in range(LANES * group, min(LANES * group + LANES, x.shape[0])):
-        # Views that begin at 0: an index that LLVM knows to be positive costs no check for negative ones.
-        row, lane = x[c][start:], scratch[c - LANES * group:]
-        for n in range(count):
-            lane[LANES * n] = np.float64(row[n])
+    first, last = LANES * group, x.shape[0] - 1
+    width = 2 if last - first < 2 else LANES
+    # Views that begin at 0: an index that LLVM knows to be positive costs no check for negative ones.
+    a, b = x[first][start:], x[min(first + 1, last)][start:]
+    if width == 2:
+        _by_two(a, b, count, scratch)
+    else:
+        _by_four(a, b, x[first + 2][start:], x[min(first + 3, last)][start:], count, scratch)
+    _filter(count, width, coefs, scratch, f)
+
+
+@kernel
+def _some(row: Any, n: int, count: int) -> Any:
+    """8 frames, or those that are left."""
+    return load(row, n) if n + 8 <= count else load_part(row, n, count - n)
+
+
+@kernel
+def _by_two(a: Any, b: Any, count: int, scratch: Any) -> None:
+    """Two channels in float64 and side by side, frame after frame; whole vectors."""
+    for n in range(0, count, 8):
+        left, right = _some(a, n, count), _some(b, n, count)
+        _pairs(low_f64(left), low_f64(right), 2 * n, scratch)
+        _pairs(high_f64(left), high_f64(right), 2 * n + 8, scratch)
+
+
+@kernel
+def _pairs(left: Any, right: Any, to: int, scratch: Any) -> None:
+    """Four frames of two channels."""
+    even, odd = shuffle(left, right, "0426"), shuffle(left, right, "1537")
+    store(scratch, to, shuffle(even, odd, "0145"))
+    store(scratch, to + 4, shuffle(even, odd, "2367"))
+
+
+@kernel
+def _by_four(a: Any, b: Any, c: Any, d: Any, count: int, scratch: Any) -> None:
+    """As `_by_two`, four channels."""
+    for n in range(0, count, 8):
+        v, w, x, y = _some(a, n, count), _some(b, n, count), _some(c, n, count), _some(d, n, count)
+        _fours(low_f64(v), low_f64(w), low_f64(x), low_f64(y), 4 * n, scratch)
+        _fours(high_f64(v), high_f64(w), high_f64(x), high_f64(y), 4 * n + 16, scratch)
+
+
+@kernel
+def _fours(v: Any, w: Any, x: Any, y: Any, to: int, scratch: Any) -> None:
+    """Four frames of four channels."""
+    even, odd = shuffle(v, w, "0426"), shuffle(v, w, "1537")
+    even2, odd2 = shuffle(x, y, "0426"), shuffle(x, y, "1537")
+    store(scratch, to, shuffle(even, even2, "0145"))
+    store(scratch, to + 4, shuffle(odd, odd2, "0145"))
+    store(scratch, to + 8, shuffle(even, even2, "2367"))
+    store(scratch, to + 12, shuffle(odd, odd2, "2367"))
+
+
+@kernel
+def _filter(count: int, width: int, coefs: Any, scratch: Any, f: Any) -> None:
+    """Both biquads over `count` frames, each `width` places behind the one before."""
     b0, b1, b2 = coefs[0], coefs[1], coefs[2]
     shelf1, shelf2, high1, high2 = coefs[3], coefs[4], coefs[5], coefs[6]
     x1, x2, y1, y2 = load(f, 0), load(f, 4), load(f, 8), load(f, 12)
     z1, z2, total = load(f, 16), load(f, 20), load(f, ENERGY)
     for n in range(count):
-        now = load(scratch, LANES * n)
+        now = load(scratch, width * n)
         # What waits for the last output comes last: one multiplication from sample to sample.
         y = fma(y1, shelf1, fma(y2, shelf2, fma(now, b0, fma(x1, b1, x2 * b2))))
         z = fma(z1, high1, fma(z2, high2, (y - y1) - (y1 - y2)))

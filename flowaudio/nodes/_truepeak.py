@@ -21,8 +21,8 @@ import numpy as np
 from flowaudio.core.kernel import kernel
 from flowaudio.core.simd import fma, load, load_part, splat, store, vabs, vmax
 
-__all__ = ["CHUNK", "DELAY", "STREAMS", "advance", "coefficients", "oversample", "peak", "shift", "streams", "take",
-           "uncertainty"]
+__all__ = ["CHUNK", "DELAY", "STREAMS", "advance", "coefficients", "oversample", "pair", "peak", "shift", "streams",
+           "take", "tops", "uncertainty"]
 
 CHUNK = 256                             # frames at a time, at most
 DELAY = 36                              # frames by which `peak` is behind the input: it covers [n, n + 1)
@@ -110,27 +110,32 @@ def _keep(z: Any, n: int, long: Any, short: Any) -> None:
 @kernel
 def _quarters(n: int, taps: Any, z: Any) -> None:
     """8 frames of q1 and q3, each between its neighbours of x and o in turn; 3 frames behind o."""
+    pair(z, X + n - LONG - 3, z, HALVES + n - 3, taps, z, Q1 + n, Q3 + n)
+    d = D + n
+    store(z, FOUR + n, vmax(vmax(load(z, d), load(z, d - 1)), vmax(load(z, d - 2), load(z, d - 3))))
+
+
+@kernel
+def pair(line: Any, x: int, z: Any, o: int, taps: Any, to: Any, q1: int, q3: int) -> None:
+    """8 frames of q1 and q3 between those of the samples ``line[x]`` and the halves ``z[o]``."""
     h0, h1, h2 = taps[LONG + SHORT], taps[LONG + SHORT + 1], taps[LONG + SHORT + 2]
     h3, h4, h5 = taps[LONG + SHORT + 3], taps[LONG + SHORT + 4], taps[LONG + SHORT + 5]
-    x, o = X + n - LONG - 3, HALVES + n - 3
     o_3, o_2, o_1, o0, o1, o2, o3 = (load(z, o - 3), load(z, o - 2), load(z, o - 1), load(z, o), load(z, o + 1),
                                      load(z, o + 2), load(z, o + 3))
-    x_2, x_1, x0, x1, x2, x3 = (load(z, x - 2), load(z, x - 1), load(z, x), load(z, x + 1), load(z, x + 2),
-                                load(z, x + 3))
+    x_2, x_1, x0, x1, x2, x3 = (load(line, x - 2), load(line, x - 1), load(line, x), load(line, x + 1),
+                                load(line, x + 2), load(line, x + 3))
     q = (x0 + o0) * h0
     q = fma(o_1 + x1, h1, q)
     q = fma(x_1 + o1, h2, q)
     q = fma(o_2 + x2, h3, q)
     q = fma(x_2 + o2, h4, q)
-    store(z, Q1 + n, fma(o_3 + x3, h5, q))
+    store(to, q1, fma(o_3 + x3, h5, q))
     q = (o0 + x1) * h0
     q = fma(x0 + o1, h1, q)
     q = fma(o_1 + x2, h2, q)
     q = fma(x_1 + o2, h3, q)
     q = fma(o_2 + x3, h4, q)
-    store(z, Q3 + n, fma(x_2 + o3, h5, q))
-    d = D + n
-    store(z, FOUR + n, vmax(vmax(load(z, d), load(z, d - 1)), vmax(load(z, d - 2), load(z, d - 3))))
+    store(to, q3, fma(x_2 + o3, h5, q))
 
 
 @kernel
@@ -145,10 +150,16 @@ def _eighth(a0: Any, a1: Any, a2: Any, a3: Any, b0: Any, b1: Any, b2: Any, b3: A
 def peak(n: int, taps: Any, z: Any) -> Any:
     """Greatest magnitude in [n, n + 1) for eight frames, DELAY behind those of the chunk from its n-th on."""
     at = PAST + n
-    x0, x1 = load(z, X + at - DELAY), load(z, X + at - DELAY + 1)
-    o_1, o0, o1 = load(z, HALVES + at - 5), load(z, HALVES + at - 4), load(z, HALVES + at - 3)
-    p_1, p0, p1 = load(z, Q1 + at - 2), load(z, Q1 + at - 1), load(z, Q1 + at)
-    q_1, q0, q1 = load(z, Q3 + at - 2), load(z, Q3 + at - 1), load(z, Q3 + at)
+    return tops(z, X + at - DELAY, z, HALVES + at - 4, Q1 + at - 1, Q3 + at - 1, taps)
+
+
+@kernel
+def tops(line: Any, x: int, z: Any, o: int, p: int, q: int, taps: Any) -> Any:
+    """Greatest magnitude in [n, n + 1) of eight frames, whose x, o, q1 and q3 stand at the given places."""
+    x0, x1 = load(line, x), load(line, x + 1)
+    o_1, o0, o1 = load(z, o - 1), load(z, o), load(z, o + 1)
+    p_1, p0, p1 = load(z, p - 1), load(z, p), load(z, p + 1)
+    q_1, q0, q1 = load(z, q - 1), load(z, q), load(z, q + 1)
     grid = vmax(vmax(vabs(x0), vabs(o0)), vmax(vabs(p0), vabs(q0)))
     between = vmax(vmax(_eighth(x0, q_1, o_1, p_1, p0, o0, q0, x1, taps),
                         _eighth(p0, x0, q_1, o_1, o0, q0, x1, p1, taps)),

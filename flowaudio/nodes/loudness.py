@@ -1,4 +1,4 @@
-"""The loudness meter: LUFS and true peak of what passes."""
+"""The loudness meter: LUFS, loudness range and true peak of what passes."""
 
 import math
 from collections.abc import Mapping
@@ -8,23 +8,43 @@ import numpy as np
 
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
-from flowaudio.core.params import flag
-from flowaudio.core.simd import as_float, as_int, hmax, hsum, load, load_part, splat, store, vabs, vmax
+from flowaudio.core.params import choice, flag
+from flowaudio.core.simd import (
+    any_true,
+    as_float,
+    as_int,
+    hmax,
+    hsum,
+    load,
+    load_part,
+    select,
+    splat,
+    store,
+    store_part,
+    vabs,
+    vmax,
+)
 from flowaudio.core.simdmath import FLOOR_DB, gain_to_db_scalar
-from flowaudio.nodes import _kweighting, _truepeak
+from flowaudio.nodes import _gating, _highest, _kweighting, _truepeak
+from flowaudio.nodes._gating import GATE_LUFS, count, move_gate, percentile_lufs
+from flowaudio.nodes._highest import highest
 from flowaudio.nodes._kweighting import CHUNK, HOPS_PER_SECOND, energy, hop_end, loudness_of, weigh
-from flowaudio.nodes._truepeak import advance, oversample, peak
+from flowaudio.nodes._truepeak import DELAY, shift
 
 __all__ = ["LoudnessMeter", "LoudnessReading", "loudness"]
 
 MOMENTARY = 40                          # hops in 400 ms
 SHORT_TERM = 300                        # hops in 3 s
-GATING = 10                             # hops from one gating block to the next
-BINS = 10_000                           # of the histogram: 0.01 LU each, from the absolute gate up
-PER_BIN = 100.0
-GATE = -70.0                            # LUFS, absolute
-RELATIVE = -10.0                        # LU
+STEP = 10                               # hops from one gating block, and one window of the range, to the next
+SETTLED = 60 * HOPS_PER_SECOND          # hops after which the range is stable
+BLOCK_GATE = -10.0                      # LU, relative
+RANGE_GATE = -20.0
+PAST = 80                               # frames before the chunk: DELAY and REACH, in whole vectors
+BEHIND = 24                             # and behind it: MARGIN less DELAY, in whole vectors
 ZERO = np.float32(0.0)
+LOUDEST = 1e4                           # what is above is no sound
+LOUDEST_BITS = int(np.float32(LOUDEST).view(np.int32))
+INFINITE = np.float32(np.inf)
 
 
 class LoudnessReading(NamedTuple):
@@ -37,10 +57,12 @@ class LoudnessReading(NamedTuple):
     short_term_max_lufs: float
     true_peak_dbtp: float               # the highest of all channels
     sample_peak_dbfs: float
+    loudness_range_lu: float = -math.inf    # of all since the start; never less than 0 where it is known
+    loudness_range_stable: bool = False     # whether 60 s are behind it, as EBU Tech 3342 asks
 
 
 class Params(NamedTuple):
-    """Fixed for a rate and a channel count."""
+    """Fixed for a rate and a layout."""
 
     rate: int
     true_peak: int
@@ -50,20 +72,22 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Position, filters, the last hops, the histogram of gating blocks, and the results."""
+    """Position, the last samples, filters, the last hops, the histograms, and the results."""
 
     clock: Any                          # int64 [2]: frames since the start, whole hops
+    line: Any                           # float32 [channel, PAST + CHUNK + BEHIND], the past and the chunk in work
     filters: Any                        # float64 [group, …], see _kweighting
-    scratch: Any                        # float64 [4 * CHUNK]
+    frames: Any                         # float64 [4 * CHUNK], scratch of the filters
+    points: Any                         # float32 [SCRATCH], scratch of the interpolators
     last: Any                           # float64 [MOMENTARY], mean squares of hops; slot = hop modulo length
     longer: Any                         # float64 [SHORT_TERM]
-    counts: Any                         # int64 [BINS], gating blocks
+    blocks: Any                         # int64, gating blocks counted, see _gating
     sums: Any                           # float64 [BINS], their mean squares
-    tally: Any                          # int64 [3]: blocks over the absolute gate, over the relative; its bin
-    totals: Any                         # float64 [2]: their mean squares added up
-    streams: Any                        # float32 [channel, …], see _truepeak
+    windows: Any                        # int64, windows of 3 s counted
+    tallies: Any                        # int64 [2, 3], of blocks and windows
+    totals: Any                         # float64 [2], the mean squares of each added up
+    above: Any                          # float64 [1], of the blocks over the relative gate
     tops: Any                           # float32 [2, channel], true peak and sample peak so far
-    peaks: Any                          # float32 [CHUNK], of the frames in work
     integrated_lufs: Any                # float64 [1], and so on
     momentary_lufs: Any
     short_term_lufs: Any
@@ -71,64 +95,70 @@ class State(NamedTuple):
     short_term_max_lufs: Any
     true_peak_dbtp: Any                 # float32 [channel]
     sample_peak_dbfs: Any               # float32 [channel]
+    loudness_range_lu: Any              # float64 [1]
+    loudness_range_stable: Any          # int64 [1]
 
 
-MEASURES = ("integrated_lufs", "momentary_lufs", "short_term_lufs", "momentary_max_lufs", "short_term_max_lufs",
-            "true_peak_dbtp", "sample_peak_dbfs")
-
-
-@node(in_place=True, measures=MEASURES)
+@node(in_place=True, measures=LoudnessReading._fields)
 class LoudnessMeter:
-    """Measures loudness and true peak; the signal passes unchanged. ITU-R BS.1770-5, EBU Tech 3341::
+    """Measures loudness, its range and true peak; the signal passes unchanged. ITU-R BS.1770-5, EBU Tech 3341, 3342::
 
         K-weighting ─► mean square of 10 ms ─┬─► last 40: momentary ─► each 100 ms: histogram, gates ─► integrated
-                                             └─► last 300: short-term
+                                             └─► last 300: short-term ─► each 100 ms: histogram, gates ─► range
         8 × oversampling ─► true peak
 
     Integrated: the blocks of 400 ms, 75 % over each other, that are above -70 LUFS and not more than 10 LU under the
-    mean of those. The histogram keeps the exact sum of the blocks in each 0.01 LU, so that memory does not grow and
-    only blocks within 0.01 LU of the relative gate could count wrongly. A block that is not whole does not count.
+    mean of those. A block that is not whole does not count. Range: of the windows of 3 s that are above -70 LUFS and
+    not more than 20 LU under the mean of those, from the 10th to the 95th percentile; what it says is stable after
+    60 s. Histograms keep memory flat. That of the blocks has the exact sum in each 0.01 LU: only blocks within 0.01 LU
+    of the relative gate could count wrongly.
 
     Everything stands at places given by the number of frames since the start. Measures the fields of
     :class:`LoudnessReading`, which :func:`loudness` makes of ``plan.read(name)``; peaks are one a channel, -200 dB for
     silence, true peaks without the last 36 frames.
 
-    Latency: none. Errors: loudness 0.01 LU; true peak +0.05, -0.2 dB up to 0.46 of the rate.
+    Surrounds weigh 1.41, the LFE nothing; above eight channels all weigh 1. A sample that is no number counts, and goes
+    on, as 0; one above 1e4 counts as 0.
+
+    Latency: none. Errors: loudness 0.01 LU; range 0.02 LU; true peak +0.05, -0.2 dB up to 0.46 of the rate.
     """
 
     true_peak: bool = flag("measure the true peak too, which is most of the work", default=True)
+    layout: str = choice(("default", *_kweighting.LAYOUTS),
+                         "speakers of the channels, where their number alone leaves a doubt", default="default")
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Coefficients for the rate; silence."""
         channels = format.channels
         params = Params(format.rate, int(self.true_peak), _kweighting.coefficients(format.rate),
-                        _kweighting.channel_weights(channels), _truepeak.coefficients())
-        state = State(np.zeros(2, np.int64), _kweighting.filters(channels), np.zeros(4 * CHUNK), np.zeros(MOMENTARY),
-                      np.zeros(SHORT_TERM), np.zeros(BINS, np.int64), np.zeros(BINS), np.zeros(3, np.int64),
-                      np.zeros(2), _truepeak.streams(channels if self.true_peak else 1),
-                      np.zeros((2, channels), np.float32), np.zeros(CHUNK + 8, np.float32),
+                        _kweighting.channel_weights(channels, self.layout), _truepeak.coefficients())
+        state = State(np.zeros(2, np.int64), np.zeros((channels, PAST + CHUNK + BEHIND), np.float32),
+                      _kweighting.filters(channels), np.zeros(4 * CHUNK), np.zeros(_highest.SCRATCH, np.float32),
+                      np.zeros(MOMENTARY), np.zeros(SHORT_TERM), _gating.counts(), np.zeros(_gating.BINS),
+                      _gating.counts(), np.zeros((2, 3), np.int64), np.zeros(2), np.zeros(1),
+                      np.zeros((2, channels), np.float32),
                       _silence(), _silence(), _silence(), _silence(), _silence(),
-                      np.full(channels, FLOOR_DB, np.float32), np.full(channels, FLOOR_DB, np.float32))
+                      np.full(channels, FLOOR_DB, np.float32), np.full(channels, FLOOR_DB, np.float32),
+                      _silence(), np.zeros(1, np.int64))
         return params, state
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:
-        frames = x.shape[1]
-        for c in range(x.shape[0]):
-            peaks(x[c], c, p, s)
         done = 0
-        while done < frames:
-            end = hop_end(s.clock[1], p.rate)
-            count = min(CHUNK, frames - done, end - s.clock[0])
-            for group in range(s.filters.shape[0]):
-                weigh(x, done, count, group, p.coefs, s.scratch, s.filters[group])
-            done += count
-            s.clock[0] += count
-            if s.clock[0] == end:
-                hop(energy(p.weights, s.filters) * HOPS_PER_SECOND / p.rate, s)
+        while done < x.shape[1]:
+            # Chunks begin at multiples of CHUNK since the start, so that what was before is seldom moved.
+            at = s.clock[0] % CHUNK
+            size = min(CHUNK - at, x.shape[1] - done)
+            for c in range(x.shape[0]):
+                peaks(x[c], y[c], done, size, at, c, p, s)
+            energies(at, size, p, s)
+            if at + size == CHUNK:
+                for c in range(x.shape[0]):
+                    shift(s.line[c], 0, CHUNK, PAST)
+            done += size
         for c in range(x.shape[0]):
-            for n in range(frames):
-                y[c, n] = x[c, n]
+            s.sample_peak_dbfs[c] = gain_to_db_scalar(s.tops[1, c])
+            s.true_peak_dbtp[c] = gain_to_db_scalar(max(s.tops[0, c], s.tops[1, c]))
 
 
 def _silence() -> Any:
@@ -137,42 +167,70 @@ def _silence() -> Any:
 
 def loudness(measured: Mapping[str, Any]) -> LoudnessReading:
     """What ``plan.read(name)`` of a LoudnessMeter gave, as plain numbers."""
-    values = [float(np.max(measured[name])) for name in LoudnessReading._fields]
-    return LoudnessReading(*(value if value > FLOOR_DB else -math.inf for value in values))
+    values = {name: float(np.max(measured[name])) for name in LoudnessReading._fields}
+    stable = values.pop("loudness_range_stable") > 0
+    known = {name: value if value > FLOOR_DB else -math.inf for name, value in values.items()}
+    return LoudnessReading(**known, loudness_range_stable=stable)
 
 
 @kernel
-def peaks(row: Any, c: int, p: Any, s: Any) -> None:
-    """True peak and sample peak of one channel. Maxima of bits: of magnitudes, and NaN shows itself."""
-    frames = row.size
-    sample = as_int(splat(ZERO))
-    whole, rest = frames - frames % 8, frames % 8
-    for n in range(0, whole, 8):
-        sample = vmax(sample, as_int(vabs(load(row, n))))
-    if rest:
-        sample = vmax(sample, as_int(vabs(load_part(row, whole, rest))))
-    s.tops[1, c] = max(s.tops[1, c], hmax(as_float(sample)))
-    s.sample_peak_dbfs[c] = gain_to_db_scalar(s.tops[1, c])
+def peaks(row: Any, out: Any, start: int, size: int, at: int, c: int, p: Any, s: Any) -> None:
+    """Take a part of a chunk of one channel: into its line, on to the output, its peaks."""
+    line = s.line[c]
+    top = take(row, out, start, size, line, PAST + at)
+    if any_true(top > LOUDEST_BITS):
+        top = mend(out, start, size, line, PAST + at)
+    s.tops[1, c] = max(s.tops[1, c], hmax(as_float(top)))
     if p.true_peak:
-        s.tops[0, c] = max(s.tops[0, c], between(row, s.streams[c], p.taps, s.peaks))
-    s.true_peak_dbtp[c] = gain_to_db_scalar(max(s.tops[0, c], s.tops[1, c]))
+        known = max(s.tops[0, c], s.tops[1, c])
+        s.tops[0, c] = highest(line, PAST + at - DELAY, size, known, p.taps, s.points)
 
 
 @kernel
-def between(row: Any, z: Any, taps: Any, scratch: Any) -> Any:
-    """Greatest magnitude of the interpolated signal in what this block made known."""
-    top = splat(ZERO)
-    for start in range(0, row.size, CHUNK):
-        count = min(CHUNK, row.size - start)
-        oversample(row, start, count, taps, z)
-        whole, rest = count - count % 8, count % 8
-        for n in range(0, whole, 8):
-            top = vmax(peak(n, taps, z), top)
-        if rest:
-            store(scratch, 0, peak(whole, taps, z))
-            top = vmax(load_part(scratch, 0, rest), top)
-        advance(count, z)
-    return hmax(top)
+def take(row: Any, out: Any, start: int, size: int, line: Any, at: int) -> Any:
+    """Samples into the line and the output. The bits of the greatest magnitudes, where NaN shows itself."""
+    top = as_int(splat(ZERO))
+    whole, rest = size - size % 8, size % 8
+    for n in range(0, whole, 8):
+        value = load(row, start + n)
+        store(line, at + n, value)
+        store(out, start + n, value)
+        top = vmax(top, as_int(vabs(value)))
+    if rest:
+        value = load_part(row, start + whole, rest)
+        store(line, at + whole, value)
+        store_part(out, start + whole, rest, value)
+        top = vmax(top, as_int(vabs(value)))
+    return top
+
+
+@kernel
+def mend(out: Any, start: int, size: int, line: Any, at: int) -> Any:
+    """Put 0 where no number is: in the output, or the walk would begin anew and forget all. In the line, where no sound
+    can be. The bits of the greatest magnitudes that are left."""
+    top, zero = as_int(splat(ZERO)), splat(ZERO)
+    for n in range(0, size, 8):
+        value = load(line, at + n)
+        kept = select(vabs(value) <= np.float32(LOUDEST), value, zero)
+        store(line, at + n, kept)
+        store_part(out, start + n, min(8, size - n), select(vabs(value) < INFINITE, value, zero))
+        top = vmax(top, as_int(vabs(kept)))
+    return top
+
+
+@kernel
+def energies(at: int, size: int, p: Any, s: Any) -> None:
+    """The part of the chunk that was taken, through the filters, and what ends within it."""
+    done = 0
+    while done < size:
+        end = hop_end(s.clock[1], p.rate)
+        part = min(size - done, end - s.clock[0])
+        for group in range(s.filters.shape[0]):
+            weigh(s.line, PAST + at + done, part, group, p.coefs, s.frames, s.filters[group])
+        done += part
+        s.clock[0] += part
+        if s.clock[0] == end:
+            hop(energy(p.weights, s.filters) * HOPS_PER_SECOND / p.rate, s)
 
 
 @kernel
@@ -181,14 +239,19 @@ def hop(power: float, s: Any) -> None:
     hops = s.clock[1]
     s.last[hops % MOMENTARY] = power
     s.longer[hops % SHORT_TERM] = power
-    s.clock[1] = hops + 1
-    block = mean(s.last)
+    hops += 1
+    s.clock[1] = hops
+    block, window = mean(s.last), mean(s.longer)
     s.momentary_lufs[0] = loudness_of(block)
-    s.short_term_lufs[0] = loudness_of(mean(s.longer))
+    s.short_term_lufs[0] = loudness_of(window)
     s.momentary_max_lufs[0] = max(s.momentary_max_lufs[0], s.momentary_lufs[0])
     s.short_term_max_lufs[0] = max(s.short_term_max_lufs[0], s.short_term_lufs[0])
-    if (hops + 1) % GATING == 0 and hops + 1 >= MOMENTARY and s.momentary_lufs[0] > GATE:
-        gate(block, s)
+    if hops % STEP == 0:
+        if hops >= MOMENTARY and s.momentary_lufs[0] > GATE_LUFS:
+            integrate(block, s)
+        if hops >= SHORT_TERM and s.short_term_lufs[0] > GATE_LUFS:
+            widen(window, s)
+        s.loudness_range_stable[0] = hops >= SETTLED
 
 
 @kernel
@@ -201,25 +264,26 @@ def mean(ring: Any) -> Any:
 
 
 @kernel
-def gate(block: float, s: Any) -> None:
+def integrate(block: float, s: Any) -> None:
     """Count a gating block, move the relative gate to where it belongs now, and find the loudness above it."""
-    place = min(BINS - 1, int((loudness_of(block) - GATE) * PER_BIN))
-    s.counts[place] += 1
+    tally = s.tallies[0]
+    place = count(block, s.blocks, tally)
     s.sums[place] += block
-    s.tally[0] += 1
     s.totals[0] += block
-    if place >= s.tally[2]:
-        s.tally[1] += 1
-        s.totals[1] += block
-    threshold = loudness_of(s.totals[0] / s.tally[0]) + RELATIVE
-    wanted = max(0, int((threshold - GATE) * PER_BIN + 0.5))
-    while s.tally[2] < wanted:
-        s.tally[1] -= s.counts[s.tally[2]]
-        s.totals[1] -= s.sums[s.tally[2]]
-        s.tally[2] += 1
-    while s.tally[2] > wanted:
-        s.tally[2] -= 1
-        s.tally[1] += s.counts[s.tally[2]]
-        s.totals[1] += s.sums[s.tally[2]]
-    if s.tally[1]:
-        s.integrated_lufs[0] = loudness_of(s.totals[1] / s.tally[1])
+    if place >= tally[2]:
+        s.above[0] += block
+    move_gate(s.totals[0] / tally[0], BLOCK_GATE, s.blocks, s.sums, tally, s.above)
+    if tally[1]:
+        s.integrated_lufs[0] = loudness_of(s.above[0] / tally[1])
+
+
+@kernel
+def widen(window: float, s: Any) -> None:
+    """Count a window of the range, move the relative gate, and find the percentiles above it."""
+    tally = s.tallies[1]
+    count(window, s.windows, tally)
+    s.totals[1] += window
+    move_gate(s.totals[1] / tally[0], RANGE_GATE, s.windows, s.above, tally, s.above)
+    if tally[1]:
+        high, low = percentile_lufs(0.95, s.windows, tally), percentile_lufs(0.10, s.windows, tally)
+        s.loudness_range_lu[0] = high - low
