@@ -4,6 +4,7 @@ import contextlib
 import functools
 import math
 import queue
+import shlex
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ from flowaudio.io.formats import CONTAINERS, check_container, default_codec
 from flowaudio.live.ends import File
 from flowaudio.live.engine import Engine
 from flowaudio.live.events import Event
+from flowaudio.live.rules import ANY, Action
 from flowaudio.live.streams import is_card
 
 __all__ = ["run"]
@@ -70,6 +72,7 @@ def run(args: Any) -> None:
         record = free_name(Path(args.record))
         check_container(default_codec(record), record)
         check_target(record)
+    rules = _rules(args)
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     with display(args.quiet, args.json) as shown:
         kernels.load(_kernels(names, args), shown)
@@ -80,6 +83,12 @@ def run(args: Any) -> None:
         block = args.block if not (is_card(source) or is_card(sink)) else None
         engine = Engine(names.graph, source, sink, rate=args.rate, channels=args.channels, block=block,
                         allow_feedback=args.allow_feedback, on_event=events.put)
+        try:
+            for kind, action, phase in rules:
+                engine.on(kind, action, phase=phase)
+        except BaseException:
+            engine.close(abort=True)
+            raise
     session = Session(engine, names, graph=_title(args), route=_route(source, sink), watched=watched,
                       record=args.record or RECORDING, keep_s=args.keep, hears=source is not None)
     _play(args, engine, session, events)
@@ -94,6 +103,26 @@ def _check(args: Any) -> None:
         raise ParameterError(f"--seconds must be above 0 (got {args.seconds:g})")
     if args.no_input and args.input is not None:
         raise ParameterError("--no-input and --input exclude each other; leave one of them out")
+
+
+def _rules(args: Any) -> list[tuple[str, Action, str]]:
+    """What is done when something happens: kind of events, action, phase."""
+    from flowaudio.live.messages import Command, WebHook
+
+    rules: list[tuple[str, Action, str]] = []
+    for each in args.on:
+        kind, _, command = each.partition("=")
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise ParameterError(f"--on {each}: {error}; close every quotation") from None
+        if not kind or not words:
+            raise ParameterError(f"--on takes KIND=COMMAND, such as --on 'silence=notify-send {{kind}}' (got {each})")
+        try:
+            rules.append((kind, Command(words), "began"))
+        except ParameterError as error:
+            raise ParameterError(f"--on {kind}: {error}") from error
+    return rules + [(ANY, WebHook(url), "both") for url in args.hook]
 
 
 def _kernels(names: Metered, args: Any) -> list[kernels.Kernel]:

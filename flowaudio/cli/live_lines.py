@@ -13,6 +13,7 @@ from flowaudio.cli.live_meters import Levels
 from flowaudio.cli.live_screen import View
 from flowaudio.cli.output import clock, facts
 from flowaudio.live.events import Event
+from flowaudio.live.filling import facts as facts_of
 from flowaudio.live.stats import Stats
 
 __all__ = ["event_line", "json_line", "plain_line", "print_event", "print_json_line", "summary", "tell_summary"]
@@ -79,8 +80,9 @@ def print_json_line(value: dict[str, Any]) -> None:
 
 
 def event_line(event: Event) -> dict[str, Any]:
-    """An event for programs."""
-    return {"type": "event", "kind": event.kind, "at_s": round(event.at_s, 3), "text": event.text}
+    """An event for programs. What a detector has found says where, and how strong it is, in full accuracy."""
+    made: dict[str, Any] = {"type": "event", "kind": event.kind, "at_s": round(event.at_s, 3), "text": event.text}
+    return {**made, **facts_of(event), "type": "event"} if event.node else made
 
 
 def print_event(event: Event) -> None:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ from flowaudio.live.events import Event, Log
 from flowaudio.live.handle import NodeHandle
 from flowaudio.live.recording import FlightRecorder, Recording, close_all
 from flowaudio.live.resolve import channels_of, rate_of, refuse_feedback, sink_of, source_of
+from flowaudio.live.rules import Actions, Rule
 from flowaudio.live.stats import Stats
 from flowaudio.live.streams import is_card
 from flowaudio.live.watch import Watch
@@ -109,6 +110,7 @@ class Engine:
         self._recordings: list[Recording] = []
         self._memories: list[FlightRecorder] = []
         self._watch = Watch(self._drive, self.rack, self.log)
+        self._actions = Actions(self)
         self._supervisor = threading.Thread(target=self._supervise, name="flowaudio-engine", daemon=True)
         self._closing = threading.Event()
         self._ended = threading.Event()
@@ -180,9 +182,11 @@ class Engine:
             self._supervisor.join()
         if self._edge_ms and self._running:
             self._fade_out()
-        errors = close_all([*self._recordings, *self._memories])
+        errors = close_all(self._recordings)
         errors += self._drive.stop(abort)
         self._watch.hear()
+        self._actions.close()               # it may want to save what is remembered
+        errors += close_all(self._memories)
         try:
             self._finish_sink(abort or bool(errors))
         except FlowaudioError as error:
@@ -248,6 +252,20 @@ class Engine:
         made = FlightRecorder(self, seconds, point)
         self._memories.append(made)
         return made
+
+    def on(self, kinds: str | Iterable[str], action: Any, *, node: str | None = None, phase: str | None = None,
+           at_most_every_s: float | None = None) -> Rule:
+        """Have something done when something happens, from now on until the rule is cancelled.
+
+        :param kinds: of events: those of the engine, those that detectors in its graph declare, or "any".
+        :param action: a function of the :class:`Event`, or Save, Duck, Set, Swap, Command, WebHook.
+        :param node: only what this detector finds.
+        :param phase: "began" (with what was over when it was found), "ended" or "both"; by default as the action needs
+            it.
+        :param at_most_every_s: what comes sooner, of one kind and node, is left out.
+        :raises ParameterError: what no such event or action can be.
+        """
+        return self._actions.on(kinds, action, node=node, phase=phase, at_most_every_s=at_most_every_s)
 
     def listen(self, point: str = "out") -> Listening:
         """A point of this engine, as another engine's input."""
