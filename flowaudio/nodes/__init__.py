@@ -4,6 +4,7 @@ from flowaudio.nodes.channels import ChannelMap
 from flowaudio.nodes.delay import Delay
 from flowaudio.nodes.ducker import Ducker
 from flowaudio.nodes.dynamics import Compressor
+from flowaudio.nodes.dynamics_meter import DynamicsMeter
 from flowaudio.nodes.equalizer import Band, Equalizer
 from flowaudio.nodes.failover import Failover
 from flowaudio.nodes.filters import Biquad, OnePole
@@ -12,10 +13,14 @@ from flowaudio.nodes.loudness import LoudnessMeter, LoudnessReading, loudness
 from flowaudio.nodes.meters import LevelMeter
 from flowaudio.nodes.mixing import Gain, Mix, Pan
 from flowaudio.nodes.noise import Noise
+from flowaudio.nodes.noise_meter import NoiseMeter
 from flowaudio.nodes.normalizer import Normalizer
 from flowaudio.nodes.pick import Pick
+from flowaudio.nodes.pitch import PitchTracker
 from flowaudio.nodes.reverb import Reverb
 from flowaudio.nodes.sources import Sine, Sweep
+from flowaudio.nodes.stereo import StereoMeter
+from flowaudio.nodes.tempo import TempoTracker
 
 __all__ = [
     "Band",
@@ -24,6 +29,7 @@ __all__ = [
     "Compressor",
     "Delay",
     "Ducker",
+    "DynamicsMeter",
     "Equalizer",
     "Failover",
     "Gain",
@@ -33,12 +39,16 @@ __all__ = [
     "LoudnessReading",
     "Mix",
     "Noise",
+    "NoiseMeter",
     "Normalizer",
     "OnePole",
     "Pan",
     "Pick",
+    "PitchTracker",
     "Reverb",
     "Sine",
+    "StereoMeter",
     "Sweep",
+    "TempoTracker",
     "loudness",
 ]

@@ -56,6 +56,37 @@ def test_the_same_in_any_cutting() -> None:
             np.testing.assert_array_equal(values, whole[name], err_msg=name)
 
 
+@pytest.mark.parametrize("rate", [8000, 44_100, 192_000])
+def test_crest_and_offset(rate: int) -> None:
+    t = np.arange(2 * rate) / rate
+    sine = np.sin(2 * np.pi * 100 * t)
+    x = np.stack([0.5 * sine, 0.25 * np.sign(sine + 1e-9), 0.1 * sine + 0.02, 1e-3 * sine - 0.5]).astype(np.float32)
+    got = measured(x, rate=rate)
+    np.testing.assert_allclose(got["crest_db"], 10 * np.log10((x ** 2).max(1) / (x.astype(float) ** 2).mean(1)),
+                               atol=2e-5)
+    np.testing.assert_allclose(got["crest_db"][:2], [3.0103, 0.0], atol=1e-3)
+    for name, within in (("mean_dc", 1e-7), ("dc", 4e-3)):
+        np.testing.assert_allclose(got[name], x.astype(float).mean(1), atol=within)
+
+
+def test_the_offset_in_the_window_follows() -> None:
+    x = np.concatenate([np.full(RATE, 0.1), np.full(RATE, -0.2)])[np.newaxis].astype(np.float32)
+    got = measured(x, integration_ms=100.0)
+    assert got["dc"][0] == pytest.approx(-0.2 + 0.3 * np.exp(-10), abs=1e-6)
+    assert got["mean_dc"][0] == pytest.approx(-0.05, abs=1e-6)
+
+
+def test_what_is_beyond_all_sense_counts_as_clipped_and_as_nothing_else() -> None:
+    x = 0.1 * naive.noise(2, 5003)
+    cleaned = x.copy()
+    x[0, [7, 4000, 5001]], x[1, 64] = 1e30, -2e4
+    cleaned[0, [7, 4000, 5001]] = cleaned[1, 64] = 0
+    got, expected = measured(x), measured(cleaned)
+    assert [list(each.pop("clipped")) for each in (got, expected)] == [[3, 1], [0, 0]]
+    for name, values in got.items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
 def test_the_peak_falls_and_the_highest_stays() -> None:
     x = np.zeros((1, 2 * RATE), np.float32)
     x[0, 100] = -0.5
@@ -68,6 +99,9 @@ def test_silence_and_a_fresh_meter_read_the_floor() -> None:
     for values in (measured(np.zeros((2, 1000), np.float32)), Plan(chain(LevelMeter()), RATE, 2).read("level_meter")):
         for name in ("peak_dbfs", "rms_dbfs", "max_peak_dbfs", "mean_rms_dbfs"):
             assert list(values[name]) == [-160.0, -160.0]
+        assert np.isnan(values["crest_db"]).all()
+        assert not values["dc"].any()
+        assert not values["mean_dc"].any()
 
 
 def test_reset_begins_anew() -> None:
