@@ -71,6 +71,7 @@ def _describe(name: str, cls: type) -> dict[str, Any]:
         "inputs": [port.name for port in declared.inputs],
         "outputs": [port.name for port in declared.outputs],
         "measures": list(declared.measures),
+        "events": list(declared.events),
         "latency_frames": _latency(cls),
         "parameters": list(_parameters(cls)),
     }
@@ -139,7 +140,8 @@ def _delay(node: dict[str, Any]) -> str:
 
 def _facts(node: dict[str, Any]) -> str:
     measures = f"; measures {', '.join(node['measures'])}" if node["measures"] else ""
-    return f"{_ports(node)}; {_delay(node)}{measures}"
+    events = f"; finds {', '.join(node['events'])}" if node["events"] else ""
+    return f"{_ports(node)}; {_delay(node)}{measures}{events}"
 
 
 def _drawn(node: dict[str, Any], whole: bool, width: int) -> Iterator[Any]:

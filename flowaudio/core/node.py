@@ -63,6 +63,8 @@ class Declaration(NamedTuple):
     params: dict[str, params.Param]
     silent: bool                        # silence in, silence out
     events: tuple[str, ...]             # kinds of what it finds, see `eventlog`
+    linear: bool                        # a sum in, the sum of both results out
+    time_invariant: bool                # later in, the same later out
     entries: dict[Any, Any]             # machine code by the types of its fields
 
 
@@ -70,15 +72,15 @@ class Declaration(NamedTuple):
 def node(cls: type[T], /) -> type[T]: ...
 @overload
 def node(*, inputs: tuple[str | Port, ...] = ..., outputs: tuple[str | Port, ...] = ..., in_place: bool = ...,
-         measures: tuple[str, ...] = ..., silent: bool = ...,
-         events: tuple[str, ...] = ...) -> Callable[[type[T]], type[T]]: ...
+         measures: tuple[str, ...] = ..., silent: bool = ..., events: tuple[str, ...] = ..., linear: bool = ...,
+         time_invariant: bool = ...) -> Callable[[type[T]], type[T]]: ...
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True,
                      field_specifiers=(params.param, params.integer, params.choice, params.flag, params.items))
 def node(cls: Any = None, /, *, inputs: tuple[str | Port, ...] = ("in",), outputs: tuple[str | Port, ...] = ("out",),
          in_place: bool = False, measures: tuple[str, ...] = (), silent: bool = True,
-         events: tuple[str, ...] = ()) -> Any:
+         events: tuple[str, ...] = (), linear: bool = False, time_invariant: bool = False) -> Any:
     """Declare a node.
 
     The class holds its parameters, ``prepare(self, format)`` and one ``@kernel``, called once a block as
@@ -89,6 +91,7 @@ def node(cls: Any = None, /, *, inputs: tuple[str | Port, ...] = ("in",), output
     - `measures`: fields of the state that hold results, to be read while it runs.
     - `silent`: whether silence in gives silence out (a source of sound does not).
     - `events`: kinds of what it finds; the state then has a field `log`, see :mod:`flowaudio.core.eventlog`.
+    - `linear`, `time_invariant`: claims that :func:`flowaudio.testing.check_node` holds it to.
     """
     def declare(cls: type) -> type:
         kernels = [value for value in vars(cls).values() if isinstance(value, Kernel)]
@@ -103,7 +106,7 @@ def node(cls: Any = None, /, *, inputs: tuple[str | Port, ...] = ("in",), output
                 setattr(made, name, globals()[f"_{name.strip('_')}"])
         made.__declaration__ = Declaration(
             cls.__name__, _ports(inputs), _ports(outputs), kernels[0], in_place, measures, params.parameters(made),
-            silent, events, {})
+            silent, events, linear, time_invariant, {})
         return made  # type: ignore[no-any-return]
 
     return declare if cls is None else declare(cls)

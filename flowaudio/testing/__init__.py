@@ -1,6 +1,36 @@
-"""For tests of one's own: sound cards that run in virtual time, with faults on demand."""
+"""For tests of one's own: the laws that every node keeps, strategies for Hypothesis, sound cards in virtual time.
 
-from flowaudio.testing.simulated import SimulatedCard, SimulatedStream
-from flowaudio.testing.virtual import VirtualClock
+Parts are imported when they are first asked for; :func:`check_node` and the strategies need the package hypothesis.
+"""
 
-__all__ = ["SimulatedCard", "SimulatedStream", "VirtualClock"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowaudio.testing.check import LawBroken, check_node
+    from flowaudio.testing.laws import LAWS, Law, Trial
+    from flowaudio.testing.signals import signal
+    from flowaudio.testing.simulated import SimulatedCard, SimulatedStream
+    from flowaudio.testing.virtual import VirtualClock
+
+_PLACES = {
+    "check": ("LawBroken", "check_node"),
+    "laws": ("LAWS", "Law", "Trial"),
+    "signals": ("signal",),
+    "simulated": ("SimulatedCard", "SimulatedStream"),
+    "virtual": ("VirtualClock",),
+}
+_FOUND = {name: place for place, names in _PLACES.items() for name in names}
+
+__all__ = ["LAWS", "Law", "LawBroken", "SimulatedCard", "SimulatedStream", "Trial", "VirtualClock", "check_node",
+           "signal"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FOUND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FOUND[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,7 +7,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_rack import line
-from strategies import cuts
 from support import at
 
 from flowaudio.core.memory import f64_1d
@@ -22,6 +21,7 @@ from flowaudio.runtime.fader import (
     fader_still,
     put_fader,
 )
+from flowaudio.testing.strategies import cuts
 
 
 @native

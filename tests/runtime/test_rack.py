@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, reject, settings
 from hypothesis import strategies as st
 from naive_rack import NaiveRack
-from strategies import cuts, graph_of, nodes, signal, values
 
 import flowaudio as fa
 import flowaudio.nodes
 from flowaudio.core.params import parameters
 from flowaudio.runtime.control import Rack
+from flowaudio.testing.signals import signal
+from flowaudio.testing.strategies import cuts, graph_of, nodes, values
 
 POOL: dict[str, type] = {
     "gain": fa.Gain, "tone": fa.Biquad, "eq": fa.Equalizer, "soft": fa.OnePole, "comp": fa.Compressor,
