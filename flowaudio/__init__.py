@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from flowaudio.live.stats import Stats
     from flowaudio.nodes import (
         Band,
+        BandwidthDetector,
         Biquad,
         ChannelMap,
         Compressor,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         Equalizer,
         Failover,
         Gain,
+        HumDetector,
         LevelMeter,
         Limiter,
         LoudnessMeter,
@@ -63,10 +65,14 @@ if TYPE_CHECKING:
         PitchTracker,
         Reverb,
         Sine,
+        Spectrogram,
+        SpectrogramReading,
+        Spectrum,
         StereoMeter,
         Sweep,
         TempoTracker,
         loudness,
+        spectrogram,
     )
     from flowaudio.stream.config import AudioConfig, AudioStream
     from flowaudio.stream.presets import QualityPreset, quality_presets
@@ -94,10 +100,11 @@ _PLACES = {
     "live.events": ("Event",),
     "live.messages": ("Command", "WebHook"),
     "live.stats": ("Stats",),
-    "nodes": ("Band", "Biquad", "ChannelMap", "Compressor", "Delay", "Ducker", "DynamicsMeter", "Equalizer", "Failover",
-              "Gain", "LevelMeter", "Limiter", "LoudnessMeter", "LoudnessReading", "Mix", "Noise", "NoiseMeter",
-              "Normalizer", "OnePole", "Pan", "Pick", "PitchTracker", "Reverb", "Sine", "StereoMeter", "Sweep",
-              "TempoTracker", "loudness"),
+    "nodes": ("Band", "BandwidthDetector", "Biquad", "ChannelMap", "Compressor", "Delay", "Ducker", "DynamicsMeter",
+              "Equalizer", "Failover", "Gain", "HumDetector", "LevelMeter", "Limiter", "LoudnessMeter",
+              "LoudnessReading", "Mix", "Noise", "NoiseMeter", "Normalizer", "OnePole", "Pan", "Pick", "PitchTracker",
+              "Reverb", "Sine", "Spectrogram", "SpectrogramReading", "Spectrum", "StereoMeter", "Sweep", "TempoTracker",
+              "loudness", "spectrogram"),
     "stream.config": ("AudioConfig", "AudioStream"),
     "stream.presets": ("QualityPreset", "quality_presets"),
     "stream.process": ("process",),
@@ -119,6 +126,7 @@ __all__ = [
     "AudioQualityMetrics",
     "AudioStream",
     "Band",
+    "BandwidthDetector",
     "Biquad",
     "ChannelMap",
     "Command",
@@ -141,6 +149,7 @@ __all__ = [
     "Gain",
     "Graph",
     "GraphError",
+    "HumDetector",
     "KernelError",
     "LevelMeter",
     "Limiter",
@@ -168,6 +177,9 @@ __all__ = [
     "Sine",
     "SoundCard",
     "SourceError",
+    "Spectrogram",
+    "SpectrogramReading",
+    "Spectrum",
     "Stats",
     "StereoMeter",
     "Swap",
@@ -196,6 +208,7 @@ __all__ = [
     "record",
     "render",
     "shipped",
+    "spectrogram",
 ]
 
 

@@ -1,5 +1,6 @@
 """The nodes that come with flowaudio, one file a family."""
 
+from flowaudio.nodes.bandwidth import BandwidthDetector
 from flowaudio.nodes.channels import ChannelMap
 from flowaudio.nodes.delay import Delay
 from flowaudio.nodes.ducker import Ducker
@@ -8,6 +9,7 @@ from flowaudio.nodes.dynamics_meter import DynamicsMeter
 from flowaudio.nodes.equalizer import Band, Equalizer
 from flowaudio.nodes.failover import Failover
 from flowaudio.nodes.filters import Biquad, OnePole
+from flowaudio.nodes.hum import HumDetector
 from flowaudio.nodes.limiter import Limiter
 from flowaudio.nodes.loudness import LoudnessMeter, LoudnessReading, loudness
 from flowaudio.nodes.meters import LevelMeter
@@ -19,11 +21,13 @@ from flowaudio.nodes.pick import Pick
 from flowaudio.nodes.pitch import PitchTracker
 from flowaudio.nodes.reverb import Reverb
 from flowaudio.nodes.sources import Sine, Sweep
+from flowaudio.nodes.spectrum import Spectrogram, SpectrogramReading, Spectrum, spectrogram
 from flowaudio.nodes.stereo import StereoMeter
 from flowaudio.nodes.tempo import TempoTracker
 
 __all__ = [
     "Band",
+    "BandwidthDetector",
     "Biquad",
     "ChannelMap",
     "Compressor",
@@ -33,6 +37,7 @@ __all__ = [
     "Equalizer",
     "Failover",
     "Gain",
+    "HumDetector",
     "LevelMeter",
     "Limiter",
     "LoudnessMeter",
@@ -47,8 +52,12 @@ __all__ = [
     "PitchTracker",
     "Reverb",
     "Sine",
+    "Spectrogram",
+    "SpectrogramReading",
+    "Spectrum",
     "StereoMeter",
     "Sweep",
     "TempoTracker",
     "loudness",
+    "spectrogram",
 ]
