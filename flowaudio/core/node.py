@@ -164,5 +164,5 @@ def no_node(value: object) -> str:
 
 
 def snake_case(name: str) -> str:
-    """``OnePole`` as ``one_pole``: how a node is called when nobody gives it a name."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    """``OnePole`` as ``one_pole``, ``DCDetector`` as ``dc_detector``: how a node without a name is called."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,0 +1,59 @@
+"""DCDetector."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowaudio.graph.findings import NodeEvent
+from flowaudio.graph.graph import chain
+from flowaudio.graph.plan import Plan
+from flowaudio.nodes.dc_offset import DCDetector
+
+
+def found(x: Any, rate: int = 48_000, block: int = 4096, **values: float) -> list[NodeEvent]:
+    plan = Plan(chain(DCDetector(**values)), rate, x.shape[0], block)
+    np.testing.assert_array_equal(plan.process(x), x)
+    return plan.events()
+
+
+def noise(channels: int, frames: int) -> Any:
+    return (0.05 * np.random.default_rng(1).standard_normal((channels, frames))).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 44_100, 192_000])
+def test_an_offset_that_comes_and_goes(rate: int) -> None:
+    x = noise(2, 9 * rate)
+    x[1, 2 * rate:6 * rate] -= 0.02
+    began, ended = found(x, rate)
+    assert (began.phase, ended.phase, began.channel, ended.start) == ("began", "ended", 1, began.start)
+    assert abs(began.start - 2 * rate) < 0.05 * rate and abs((ended.end or 0) - 6 * rate) < 0.05 * rate
+    assert began.strength == pytest.approx(-0.017, abs=0.004)
+
+
+@pytest.mark.parametrize("hertz", [20.0, 20.3, 47.0])
+def test_low_notes_are_none(hertz: float) -> None:
+    x = np.sin(2 * np.pi * hertz * np.arange(6 * 48_000) / 48_000)[np.newaxis].astype(np.float32)
+    assert found(x) == []
+
+
+def test_hysteresis_and_measures() -> None:
+    x = noise(1, 10 * 48_000)
+    x[0, :240_000] += 0.015
+    x[0, 240_000:] += 0.008
+    assert [e.phase for e in found(x)] == ["began"]
+    plan = Plan(chain(DCDetector()), 48_000, 1)
+    plan.process(x)
+    got = plan.read("dcdetector")
+    assert got["offset"][0] == pytest.approx(0.008, abs=0.001)
+    assert got["max_offset"][0] == pytest.approx(0.015, abs=0.001)
+
+
+def test_the_same_in_any_cutting_and_after_what_is_no_number() -> None:
+    x = noise(2, 60_000)
+    x[0, 500] = 1e30
+    x[0, 10_000:] += 0.05
+    whole = found(x, block=8192, window_s=0.2)
+    assert len(whole) == 1
+    for block in (1, 31, 480, 999):
+        assert found(x, block=block, window_s=0.2) == whole

@@ -1,0 +1,67 @@
+"""StuckChannelDetector."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowaudio.graph.findings import NodeEvent
+from flowaudio.graph.graph import chain
+from flowaudio.graph.plan import Plan
+from flowaudio.nodes.stuck import StuckChannelDetector
+
+
+def found(x: Any, rate: int = 48_000, block: int = 4096, **values: float) -> list[NodeEvent]:
+    plan = Plan(chain(StuckChannelDetector(**values)), rate, x.shape[0], block)
+    np.testing.assert_array_equal(plan.process(x), x)
+    return plan.events()
+
+
+def noise(channels: int, frames: int) -> Any:
+    return (0.1 * np.random.default_rng(1).standard_normal((channels, frames))).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 44_100, 192_000])
+def test_one_value_that_is_held(rate: int) -> None:
+    x = noise(2, 2 * rate)
+    x[1, rate // 2 + 5:rate + 7] = 0.25
+    assert [(e.kind, e.phase, e.start, e.end, e.channel, e.strength) for e in found(x, rate)] == [
+        ("stuck_channel", "began", rate // 2 + 5, None, 1, 0.25),
+        ("stuck_channel", "ended", rate // 2 + 5, rate + 7, 1, 0.25)]
+    x[1, rate // 2 + 5:rate + 7] = 0
+    assert found(x, rate) == []
+
+
+def test_a_dead_channel_is_one_among_others() -> None:
+    x = noise(2, 4 * 48_000)
+    x[0, 48_000:] = 0
+    assert [(e.kind, e.phase, e.start, e.channel) for e in found(x, dead_s=2.0)] == [
+        ("dead_channel", "began", 48_000, 0)]
+    x[:, 48_000:] = 0
+    assert found(x, dead_s=2.0) == []
+
+
+@pytest.mark.parametrize("length", [64, 128, 256, 480, 512, 1024, 4096])
+def test_a_buffer_that_comes_again_and_again(length: int) -> None:
+    x, times = noise(1, 96_000), max(12, 3000 // length)
+    x[0, 20_003:20_003 + times * length] = np.tile(x[0, 20_003:20_003 + length], times)
+    began, ended = found(x)
+    assert (began.kind, began.phase, ended.phase) == ("repeating_buffer", "began", "ended")
+    assert 0 <= began.start - 20_003 - length <= 32 and abs((ended.end or 0) - 20_003 - times * length) <= 32
+    assert began.strength >= length and began.strength % length == 0
+
+
+@pytest.mark.parametrize("hertz", [100, 375, 1000, 3000, 750])
+def test_tones_that_repeat_themselves_are_none(hertz: int) -> None:
+    x = np.round(16_000 * np.sin(2 * np.pi * hertz * np.arange(96_000) / 48_000)) / 32_768
+    assert found(x[np.newaxis].astype(np.float32)) == []
+
+
+def test_the_same_in_any_cutting() -> None:
+    x = noise(2, 40_000)
+    x[0, 5003:11_000] = -0.5
+    x[1, 20_003:20_003 + 5120] = np.tile(x[1, 20_003:20_003 + 256], 20)
+    whole = found(x, block=8192)
+    assert [e.kind for e in whole] == ["stuck_channel"] * 2 + ["repeating_buffer"] * 2
+    for block in (1, 31, 32, 33, 500):
+        assert found(x, block=block) == whole
