@@ -83,12 +83,16 @@ if TYPE_CHECKING:
         loudness,
         spectrogram,
     )
+    from flowaudio.stream.analysis import analyze
+    from flowaudio.stream.compare import Comparison, compare
     from flowaudio.stream.config import AudioConfig, AudioStream
+    from flowaudio.stream.faults import Finding
     from flowaudio.stream.presets import QualityPreset, quality_presets
     from flowaudio.stream.process import process
+    from flowaudio.stream.process_report import ProcessReport
     from flowaudio.stream.processor import AudioProcessor
     from flowaudio.stream.quality import AudioQualityMetrics, QualityAnalyzer
-    from flowaudio.stream.report import Report
+    from flowaudio.stream.report import ChannelReport, Report
 
 _PLACES = {
     "core.errors": ("DocumentError", "FlowaudioError", "GraphError", "KernelError", "ParameterError", "SourceError",
@@ -115,12 +119,16 @@ _PLACES = {
               "Noise", "NoiseBurstDetector", "NoiseMeter", "Normalizer", "OnePole", "Pan", "PhaseDetector", "Pick",
               "PitchTracker", "Reverb", "SilenceDetector", "Sine", "Spectrogram", "SpectrogramReading", "Spectrum",
               "StereoMeter", "StuckChannelDetector", "Sweep", "TempoTracker", "loudness", "spectrogram"),
+    "stream.analysis": ("analyze",),
+    "stream.compare": ("Comparison", "compare"),
     "stream.config": ("AudioConfig", "AudioStream"),
+    "stream.faults": ("Finding",),
     "stream.presets": ("QualityPreset", "quality_presets"),
     "stream.process": ("process",),
+    "stream.process_report": ("ProcessReport",),
     "stream.processor": ("AudioProcessor",),
     "stream.quality": ("AudioQualityMetrics", "QualityAnalyzer"),
-    "stream.report": ("Report",),
+    "stream.report": ("ChannelReport", "Report"),
 }
 _HOME = {name: place for place, names in _PLACES.items() for name in names}
 
@@ -139,9 +147,11 @@ __all__ = [
     "BandwidthDetector",
     "Biquad",
     "ChannelMap",
+    "ChannelReport",
     "ClickDetector",
     "ClippingDetector",
     "Command",
+    "Comparison",
     "Compressor",
     "DCDetector",
     "Decoder",
@@ -158,6 +168,7 @@ __all__ = [
     "Event",
     "Failover",
     "File",
+    "Finding",
     "FlowaudioError",
     "Format",
     "Gain",
@@ -185,6 +196,7 @@ __all__ = [
     "PitchTracker",
     "Plan",
     "Port",
+    "ProcessReport",
     "QualityAnalyzer",
     "QualityPreset",
     "Report",
@@ -206,8 +218,10 @@ __all__ = [
     "TargetError",
     "TempoTracker",
     "WebHook",
+    "analyze",
     "chain",
     "choice",
+    "compare",
     "devices",
     "dump",
     "dumps",

@@ -31,7 +31,7 @@ MADE = (*ARRAYS, *FILES[1:])
 """What is made in arrays and goes into a file."""
 
 
-LIVE = ("flowaudio.graph", "flowaudio.runtime", "flowaudio.live", "flowaudio.io.jack")
+LIVE = ("flowaudio.core.eventlog", "flowaudio.graph", "flowaudio.runtime", "flowaudio.live", "flowaudio.io.jack")
 """Modules and packages with everything that an engine with sound cards goes through."""
 
 

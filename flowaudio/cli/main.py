@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _guarded(given: list[str]) -> int:
     try:
         args = build().parse_args(given)
-        _run(args)
+        code = _run(args)
         sys.stdout.flush()
     except BrokenPipeError:
         _close_output()
@@ -40,20 +40,21 @@ def _guarded(given: list[str]) -> int:
         return _tell(error, "--json" in given)
     except (KeyboardInterrupt, Stopped) as error:
         return _tell(error, "--json" in given)
-    return 0
+    return code
 
 
-def _run(args: Any) -> None:
+def _run(args: Any) -> int:
+    """Its exit code. A command returns one where some of its work is done and some could not be."""
     if args.version:
         from flowaudio.cli.version import version
 
         print(f"flowaudio {version()}")
-        return
+        return 0
     if args.command is None:
         build().print_help()
-        return
+        return 0
     module, function = _COMMANDS.get(args.command, (args.command, "run"))
-    getattr(importlib.import_module(f"flowaudio.cli.{module}"), function)(args)
+    return getattr(importlib.import_module(f"flowaudio.cli.{module}"), function)(args) or 0
 
 
 def _close_output() -> None:

@@ -28,9 +28,24 @@ Process a file: effects, loudness, codec. With a preset or --lufs the file is
 measured first; then one static gain and a true-peak limiter bring it to its
 loudness, and what was reached is measured on the finished file."""
 
+ANALYZE = """\
+Measure files and find what is wrong with them: loudness, peaks, dynamics,
+noise, stereo, spectrum; silence, dropouts, clicks, clipping, hum and more; and
+a score between 0 and 1. Each file is read once. What is good of a damaged file
+is measured."""
+
+COMPARE = """\
+Align two files and tell by what B differs from A: delay, gain, polarity, what
+is left when they are taken from each other, loudness and spectrum."""
+
 RENDER = """\
 Render a graph offline and tell how loud it is. A graph that makes its own
 sound needs no input. Without -o nothing is written."""
+
+GRAPHS = """\
+List the graphs that come with flowaudio, or explain one: its nodes, what of
+them is not at its default, its channels and latency. With --toml its document,
+to begin with a copy."""
 
 LIVE = """\
 Play a graph between sound cards and files, with meters in the terminal. The
@@ -73,10 +88,12 @@ def build() -> argparse.ArgumentParser:
     _process(command("process", "a file in, a file out: effects, loudness, codec", PROCESS))
     _run(command("run", "a file through a graph, in one pass, as it is"))
     _render(command("render", "render a graph offline, with or without an input", RENDER))
+    _analyze(command("analyze", "measure files, find what is wrong with them, and draw it", ANALYZE))
+    _compare(command("compare", "tell by what two files differ", COMPARE))
     _live(command("live", "a graph between sound cards, with meters, keys and a watched file", LIVE))
     _json(command("devices", "list the sound cards, by the names that --input and --output of live take"))
     _nodes(command("nodes", "list all nodes with their parameters, or explain one"))
-    _json(command("graphs", "list the graphs that come with flowaudio"))
+    _graphs(command("graphs", "list the graphs that come with flowaudio, or explain one", GRAPHS))
     _info(command("info", "show what a file says of itself"))
     _demo(command("demo", "make a short piece of music, master it and show what was reached"))
     _warmup(command("warmup", "compile all kernels ahead of time", WARMUP))
@@ -109,6 +126,24 @@ def _render(parser: argparse.ArgumentParser) -> None:
     _file_options(parser)
 
 
+def _analyze(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="+", metavar="FILE", help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("--events", action="store_true", help="list everything that was found, with its place")
+    parser.add_argument("--plot", metavar="OUT", help="draw waveform, loudness, faults and spectrogram: png, pdf, svg")
+    parser.add_argument("--preset", help="judge by a preset's loudness and quality floor: podcast, mobile or hifi")
+    _allow(parser)
+    _json(parser, "the report as JSON on standard output; a list of them for many files")
+    _quiet(parser)
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", metavar="A", help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("b", metavar="B", help="the one that is told of by what it differs")
+    _allow(parser)
+    _json(parser)
+    _quiet(parser)
+
+
 def _live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--graph", metavar="G",
                         help="a graph document, or a ready graph's name; without one, what comes in goes out")
@@ -126,6 +161,11 @@ def _live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-feedback", action="store_true",
                         help="go on although the loudspeaker may play into the microphone, without a guard")
     parser.add_argument("--seconds", type=float, metavar="N", help="end after so long")
+    parser.add_argument("--on", action="append", default=[], metavar="KIND=COMMAND",
+                        help="run a command, without a shell, when this is found or happens (any: everything); "
+                             "{kind}, {at_s:.1f}, {text} and more are filled in (may be repeated)")
+    parser.add_argument("--hook", action="append", default=[], metavar="URL",
+                        help="post each event as JSON to a web address (may be repeated)")
     _allow(parser)
     _json(parser, "a JSON object a line on standard output: status each second, events, a summary")
     _quiet(parser)
@@ -133,7 +173,15 @@ def _live(parser: argparse.ArgumentParser) -> None:
 
 def _nodes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="one node, with its full description")
-    parser.add_argument("--markdown", action="store_true", help="as Markdown")
+    parser.add_argument("--markdown", action="store_true", help="as Markdown: the reference of all nodes, or of one")
+    _json(parser)
+
+
+def _graphs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one graph: a ready graph's name, or a graph document")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--toml", action="store_true", help="print its document")
+    form.add_argument("--svg", metavar="FILE", help="write its picture")
     _json(parser)
 
 

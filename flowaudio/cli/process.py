@@ -15,7 +15,7 @@ from flowaudio.io.formats import Codec, check, check_container, default_codec, f
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
 from flowaudio.stream.presets import QualityPreset, preset
 from flowaudio.stream.process import process as process_file
-from flowaudio.stream.report import Report
+from flowaudio.stream.process_report import ProcessReport
 
 __all__ = ["make", "process", "show", "through", "warnings"]
 
@@ -46,7 +46,7 @@ def _whole(args: Any, graph: Any, chosen: QualityPreset | None) -> None:
         warn(sentence)
 
 
-def make(args: Any, graph: Any, chosen: QualityPreset | None, shown: Display) -> Report:
+def make(args: Any, graph: Any, chosen: QualityPreset | None, shown: Display) -> ProcessReport:
     """Do it. What can be wrong is looked at before anything is compiled or measured."""
     output = Path(args.output)
     allowed = ("file", *args.allow)
@@ -83,7 +83,7 @@ def _compile(graph: Any, target: float | None, format: tuple[int, int], shown: D
     kernels.ready(graph, *format, kernels.FILES, shown)
 
 
-def show(report: Report) -> None:
+def show(report: ProcessReport) -> None:
     """What was reached, for people."""
     seconds = report.duration_s or 1.0
     file_size = report.output.stat().st_size
@@ -99,26 +99,26 @@ def show(report: Report) -> None:
     ])
 
 
-def _loudness(report: Report) -> str:
+def _loudness(report: ProcessReport) -> str:
     if report.target_lufs is None:
         return ""
     before = f"; {decibels(report.input_lufs, 'LUFS')} before" if report.input_lufs is not None else ""
     return f"{decibels(report.integrated_lufs, 'LUFS')} (target {report.target_lufs:g}{before})"
 
 
-def _peak(report: Report) -> str:
+def _peak(report: ProcessReport) -> str:
     if report.target_lufs is None:
         return ""
     return f"{decibels(report.true_peak_dbtp, 'dBTP')} (ceiling {report.ceiling_dbtp:g})"
 
 
-def _mode(report: Report) -> str:
+def _mode(report: ProcessReport) -> str:
     if report.mode == "as is":
         return "as is: one pass, loudness untouched"
     return f"measured, then one static gain and a limiter (read {report.passes} times)"
 
 
-def warnings(report: Report) -> list[str]:
+def warnings(report: ProcessReport) -> list[str]:
     """What somebody should know before they use the file."""
     said = []
     if report.damage:

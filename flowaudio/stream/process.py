@@ -22,7 +22,7 @@ from flowaudio.stream.aim import REHEARSAL_S, Aim, is_lossy, rehearse
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
 from flowaudio.stream.presets import QualityPreset
 from flowaudio.stream.presets import preset as find_preset
-from flowaudio.stream.report import Report
+from flowaudio.stream.process_report import ProcessReport
 
 __all__ = ["Progress", "process"]
 
@@ -89,7 +89,7 @@ def process(
     tolerant: bool = False,
     allowed_protocols: Iterable[str] = ("file",),
     progress: Progress | None = None,
-) -> Report:
+) -> ProcessReport:
     """Process a file into a file.
 
     :param input: a path, or a URL whose protocol stands in `allowed_protocols`.
@@ -162,15 +162,15 @@ def _cover(decoder: Decoder, output: Path) -> Cover | None:
     return None if output.suffix.lower() in (".wav", ".aac") else decoder.cover
 
 
-def _as_is(job: _Job, graph: Any, start: float) -> Report:
+def _as_is(job: _Job, graph: Any, start: float) -> ProcessReport:
     plan, encoder = _encode(job, graph, "encoding")
-    return Report(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
+    return ProcessReport(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
                   channels=plan.output_channels, duration_s=encoder.frames / job.rate, mode="as is", passes=job.passes,
                   elapsed_s=time.perf_counter() - start, clipped_samples=encoder.clipped_samples, trouble=plan.trouble,
                   damage=job.damage)
 
 
-def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, start: float) -> Report:
+def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, start: float) -> ProcessReport:
     """Measure, find the gain, encode, and measure what came out; again if the codec made more of it than foreseen."""
     effects = effects_only(graph)
     before = job.measure("measuring", effects)
@@ -187,7 +187,7 @@ def _mastered(job: _Job, graph: Any, target_lufs: float, ceiling_dbtp: float, st
         if not aim.missed(reached):
             break
         master = _approach(job, effects, before, aim, master.gain_db + aim.lufs - aimed)
-    return Report(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
+    return ProcessReport(output=job.output, codec=type(job.codec).__name__, sample_rate=job.rate,
                   channels=plan.output_channels, duration_s=encoder.frames / job.rate, mode="two passes",
                   gain_db=master.gain_db, input_lufs=_known(before.integrated_lufs),
                   integrated_lufs=_known(reached.integrated_lufs), true_peak_dbtp=_known(reached.true_peak_dbtp),

@@ -16,7 +16,7 @@ from flowaudio.stream.config import AudioConfig, AudioStream
 from flowaudio.stream.mastering import straight
 from flowaudio.stream.presets import QualityPreset
 from flowaudio.stream.process import Progress, process
-from flowaudio.stream.report import Report
+from flowaudio.stream.process_report import ProcessReport
 
 __all__ = ["AudioProcessor"]
 
@@ -45,7 +45,7 @@ class AudioProcessor:
 
     def process(self, input: str | os.PathLike[str], output: str | os.PathLike[str], *,
                 preset: str | QualityPreset | None = None, codec: Codec | None = None, tolerant: bool = False,
-                progress: Progress | None = None) -> Report:
+                progress: Progress | None = None) -> ProcessReport:
         """A file into a file, see :func:`flowaudio.stream.process.process`."""
         chosen = self.preset(preset) if preset is not None else None
         return process(input, output, preset=chosen, graph=None if self.config.enable_effects else straight(),
