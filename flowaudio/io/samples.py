@@ -36,10 +36,13 @@ def frame_samples(frame: "AudioFrame") -> Block:
     if frame.format.is_planar:
         # With eight channels PyAV counts a plane too many.
         for row, plane in zip(output, frame.planes[:channels], strict=True):
-            np.multiply(np.frombuffer(memoryview(plane), dtype, count), factor, out=row, casting="same_kind")
+            np.copyto(row, np.frombuffer(memoryview(plane), dtype, count), casting="same_kind")
     else:
         packed = np.frombuffer(memoryview(frame.planes[0]), dtype, count * channels).reshape(count, channels)
-        np.multiply(packed.T, factor, out=output, casting="same_kind")
+        np.copyto(output, packed.T, casting="same_kind")
+    # Powers of two: exact in float32, where NumPy would make whole numbers times a factor in float64.
+    if factor != 1.0:
+        output *= np.float32(factor)
     if dtype == "u1":
         output -= 1.0
     return output
