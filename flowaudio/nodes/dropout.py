@@ -8,17 +8,18 @@ from flowaudio.core.eventlog import EVERY, WHOLE, emit, event_log, now
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import flag, param
-from flowaudio.core.simd import all_true, any_true, fma, hmax, hsum, load, splat, vabs, vmax
+from flowaudio.core.simd import all_true, any_true, fma, hmax, hsum, load, splat, vabs, vmax, vmin
 from flowaudio.nodes._edges import work
 from flowaudio.nodes._holes import (
     AROUND,
-    BEFORE,
     CELLS,
     DONE_END,
     DONE_START,
     DUE,
     FIELDS,
+    FLOOR,
     LOUD,
+    NATURAL,
     PENDING,
     QUIET_END,
     QUIET_START,
@@ -26,10 +27,9 @@ from flowaudio.nodes._holes import (
     STRENGTH,
     VALUES,
     ZEROS,
-    ZEROS_END,
+    advance,
     follow,
     judge,
-    look_back,
     mean_square,
 )
 from flowaudio.nodes._levels import FLOOR_DBFS, LARGEST, careful, dbfs, gather, pass_through, past, power_of, remember
@@ -39,6 +39,9 @@ __all__ = ["DropoutDetector"]
 ZERO = np.float32(0.0)
 DROPOUT, CUT_START = range(2)
 EDGE = 10                               # cells at the edge of a file
+MEMORY_S = 10.0                         # how long zeros that belong to the sound are remembered
+FIRST_S = 0.9                           # in which it is not known whether there will be some
+LEAST = 11                              # frames of the shortest hole: 8 of them begin at a multiple of 4
 
 
 class Params(NamedTuple):
@@ -48,6 +51,7 @@ class Params(NamedTuple):
     least: int                          # frames of a hole that is not all zeros
     zeros: int                          # frames of one that is
     longest: int
+    memory: int                         # frames for which zeros of the sound's own are remembered
     window: Any                         # float64 [frame], the Hann window under which a prediction is made
     edges: int                          # 1: look at the start, too
     quiet: Any                          # float32 [1], greatest magnitude in a hole
@@ -72,30 +76,42 @@ class State(NamedTuple):
 class DropoutDetector:
     """Finds dropouts, and a start that was cut; the signal passes unchanged.
 
-    A hole is where no sample is above `quiet_dbfs` for `min_ms` or longer, up to `max_s`, or where samples are exactly
-    0 for 0.2 ms. It is a dropout if it is framed by sound, more than `loud_dbfs` (RMS of 10 ms within 40 ms before, and
-    after), if it is 24 dB under it, and if the sound was cut, and not let go. That a linear prediction tells, of order
-    16 from the 10 ms before the hole (and, turned round, from those behind it): a voice that closes for a plosive, a
-    string or a room dies away as its past foretells; where sound is cut, the error is as large as the sound. It must be
-    above -40 dB of the loudest 10 ms, and 12 dB above what cannot be predicted. Noise cannot be predicted at all: there
-    the millisecond next to the hole must not be weaker by 8 dB than the 10 ms there.
+    A hole is a run of zeros for `min_ms` or longer (for 0.2 ms, if cut at both ends; 11 frames), up to `max_s`; or no
+    sample is above `quiet_dbfs` for so long, and all are 6 dB under the noise floor: the softest 8 ms lately, which
+    is forgotten by 3 dB a second. A closure in speech and a rest have the room's noise in them; a fault has less. It is
+    a dropout if it is framed by sound, more than `loud_dbfs` (RMS of 10 ms within 40 ms before, and after), if it is
+    24 dB under it, and if the sound was cut, and not let go.
+
+    Cut: a linear prediction of order 16 from the 10 ms before the hole (turned round, from those behind it) fails. A
+    string or a room dies away as its past foretells; where sound is cut, the error is as large as the sound. It must
+    be above -40 dB of the loudest 10 ms, and 12 dB above what cannot be predicted. Noise cannot be predicted at all:
+    there the millisecond next to the hole must not be weaker by 8 dB than the 10 ms there.
+
+    Zeros that do not belong to the sound (there were none for 10 s that were not cut) may also have fades of up to a
+    millisecond at their ends, as players conceal lost packets. What the prediction misses has the level of the sound,
+    whatever its waveform: in the half millisecond next to the zeros it must be above -18 dB of that 1 to 5 ms away, and
+    -30 dB at both ends together; and there must be no fade before (-25 dB with the 5 ms against the loudest 10 ms).
+    A release of 3 ms is below that in nine cases of ten; if it is taken for a fault once, then by chance at the first
+    rest of a programme with zeros of its own, for the next one is known.
 
     Where one sound is cut by whoever made it and another begins (a reverb that is gated hard, and the next drum), the
     return is an attack: above 30 ms, a hole is none if the sound behind it starts from 0, or is noise and 9 dB louder
-    than what was before.
+    than what was before. Zeros that do not belong to the sound are not asked for that.
 
     Event ``dropout`` (told when it is over and 41 ms have shown what follows): from the first frame of the hole to the
-    first behind it, exact for zeros, and for what stands out of what is left in the hole by 6 dB. Holes less than 40 ms
-    apart are one; holes that recur more than 80 times a second are a waveform. Strength: by how many dB the hole is
-    under the sound before it. The same hole in all channels is told for all together; one channel alone is all.
+    first behind it, exact for zeros (fades are outside), and for what stands out of what is left in the hole by 6 dB.
+    Holes less than 40 ms apart are one; holes that recur more than 80 times a second are a waveform. Strength: by how
+    many dB the hole is under the sound before it. The same hole in all channels is told for all together; one channel
+    alone is all.
 
     Event ``cut_start`` (told once): RMS of the stream's first 10 ms above `edge_dbfs`. Strength: that level in dBFS. A
     cut at the end shows in the measure ``tail_dbfs`` [channel] after the last frame: RMS of the last ten whole cells of
     1 ms. Latency: none.
 
-    Not found: a hole with slopes of about a millisecond or more, one within a fade or beside a soft vowel's end, and
-    one that other sound fills (a packet that was concealed). Notes that a program cuts off and starts at full swing,
-    both within a sample, look like dropouts and are told.
+    On music and speech made by rule, 998 of 1000 holes of 1 ms to 3 s are found. Not found: a hole with slopes of more
+    than a millisecond; one with the room's noise in it, or other sound (a packet that was concealed); one that is not
+    zeros within 20 s of a softer rest; faded zeros where zeros are the sound's own. Notes that a program cuts off and
+    starts at full swing, both within a sample, look like dropouts and are told.
     """
 
     quiet_dbfs: float = param(-120.0, -20.0, "greatest sample in a hole", default=-50.0)
@@ -110,15 +126,17 @@ class DropoutDetector:
         rate, channels = format.rate, format.channels
         cell = 8 * max(1, round(rate / 8000))
         frames = max(10 * cell, 128)
-        params = Params(cell, max(6, round(self.min_ms * rate / 1000)), max(8, round(rate / 5000)),
-                        round(self.max_s * rate), np.hanning(frames + 2)[1:-1].copy(), int(self.edges),
-                        np.array([10.0 ** (self.quiet_dbfs / 20.0)], np.float32),
+        params = Params(cell, max(LEAST, round(self.min_ms * rate / 1000)), max(LEAST, round(rate / 5000)),
+                        round(self.max_s * rate), round(MEMORY_S * rate), np.hanning(frames + 2)[1:-1].copy(),
+                        int(self.edges), np.array([10.0 ** (self.quiet_dbfs / 20.0)], np.float32),
                         np.array([power_of(self.loud_dbfs), power_of(self.edge_dbfs)]))
         notes = np.full((channels, FIELDS), -1, np.int64)
-        notes[:, LOUD] = -CELLS
+        notes[:, LOUD], notes[:, NATURAL] = -CELLS, round(FIRST_S * rate) - params.memory
+        values = np.zeros((channels, VALUES))
+        values[:, FLOOR] = 1.0
         return params, State(event_log(), np.zeros(1, np.int64), past(channels, CELLS * cell),
                              np.zeros(cell, np.float32), np.zeros((channels, CELLS)), notes,
-                             np.zeros((channels, VALUES)), work(frames), np.full(channels, FLOOR_DBFS, np.float32))
+                             values, work(frames), np.full(channels, FLOOR_DBFS, np.float32))
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:
@@ -126,11 +144,11 @@ class DropoutDetector:
         for k in range(at // size, (at + x.shape[1]) // size):
             n = k * size - at
             for c in range(x.shape[0]):
+                source, first = x[c], n
                 if n < 0:
                     gather(x[c], s.ring[c], at, k * size, size, s.scratch)
-                    cell(s.scratch, 0, x[c], c, k, p, s)
-                else:
-                    cell(x[c], n, x[c], c, k, p, s)
+                    source, first = s.scratch, 0
+                cell(source, first, x[c], c, k, p, s)
             tell(k, p, s)
             if p.edges:
                 look_at_start(k, p, s)
@@ -143,38 +161,41 @@ class DropoutDetector:
 
 @kernel
 def look(row: Any, first: int, count: int, quiet: Any) -> Any:
-    """Mean square and peak of a cell; whether eight frames in a row are quiet, or one is 0."""
-    power, top, hole = splat(ZERO), splat(ZERO), False
+    """Mean square and peak of a cell; whether eight frames in a row are quiet, or zeros may begin at its end."""
+    power, top, least = splat(ZERO), splat(ZERO), splat(LARGEST)
     for n in range(first, first + count, 8):
         v = load(row, n)
         a = vabs(v)
-        power, top = fma(v, v, power), vmax(a, top)
-        hole |= all_true(a < quiet) | any_true(a == ZERO)
+        power, top, least = fma(v, v, power), vmax(a, top), vmin(a, least)
     square, peak = hsum(power), hmax(top)
     if not (square <= LARGEST):
         exact, peak_exact = careful(row, first, count)
         return exact / count, np.float32(peak_exact), True
-    return np.float64(square) / count, peak, hole
+    return np.float64(square) / count, peak, any_true(least < quiet) and has_hole(row, first, count, quiet)
+
+
+@kernel
+def has_hole(row: Any, first: int, count: int, quiet: Any) -> Any:
+    """Whether eight frames in a row, from a multiple of 4 on, are quiet, or the last one is 0."""
+    hole = abs(row[first + count - 1]) == ZERO
+    for n in range(first, first + count - 7, 4):
+        hole |= all_true(vabs(load(row, n)) < quiet)
+    return hole
 
 
 @kernel
 def cell(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
     """A cell of a channel."""
-    note, quiet = s.notes[c], p.quiet[0]
-    power, top, hole = look(source, n, p.cell, quiet)
+    note = s.notes[c]
+    power, top, hole = look(source, n, p.cell, p.quiet[0])
     s.powers[c, k % CELLS] = power
     if power >= p.loud[0]:
         note[LOUD] = k
     busy = note[RUN] >= 0 or note[ZEROS] >= 0
-    if busy or (hole and k - note[LOUD] <= AROUND):
-        if not (note[RUN] >= 0 and top == ZERO and note[ZEROS] >= 0):
-            follow(row, c, k, p, s)
-        if note[RUN] >= 0:
-            lasted = (k + 1) * p.cell - note[RUN]
-            if lasted >= p.least and note[BEFORE] < 0:
-                look_back(row, c, k, note[RUN], p, s)
-            if lasted > p.longest:
-                note[RUN] = note[ZEROS] = note[BEFORE] = note[ZEROS_END] = -1
+    still = note[RUN] >= 0 and note[ZEROS] >= 0 and top == ZERO
+    if (busy and not still) or (hole and not busy and k - note[LOUD] <= AROUND):
+        follow(source, n, row, c, k, p, s)
+    advance(power, top, row, c, k, p, s)
     if note[PENDING] >= 0:
         judge(row, c, k, p, s)
 

@@ -59,6 +59,42 @@ def test_notes_that_are_let_go_are_none(release_ms: int) -> None:
     assert found((0.3 * x * tone)[np.newaxis].astype(np.float32)) == []
 
 
+@pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 192_000])
+@pytest.mark.parametrize("fade_ms", [0.3, 1.0])
+def test_lost_packets_with_fades_are_found(rate: int, fade_ms: float) -> None:
+    x, fade, length = music(rate, 4, 2), round(fade_ms * rate / 1000), rate // 50
+    ramp = 1 - np.arange(1, fade + 1) / (fade + 1)
+    gain = np.concatenate([ramp, np.zeros(length), ramp[::-1]])
+    places = [rate + 77, 2 * rate + 1001, 3 * rate + 5]
+    for at in places:
+        x[:, at:at + gain.size] *= gain.astype(np.float32)
+    assert [(e.start, e.end, e.channel) for e in found(x, rate)] == [(at + fade, at + fade + length, None)
+                                                                     for at in places]
+
+
+def test_closures_over_a_noise_floor_are_none_but_less_than_the_floor_is() -> None:
+    t, rng = np.arange(6 * RATE) / RATE, np.random.default_rng(6)
+    floor = 1e-3 * rng.standard_normal(t.size)
+    voice = sum(0.2 * np.sin(2 * np.pi * 131 * h * t + h * h) / h for h in range(1, 20))
+    voice[:RATE // 2] = 0
+    for at in range(RATE, 5 * RATE, 9001):
+        voice[at:at + 1500] = 0                 # harder than any voice closes
+    x = (voice + floor)[np.newaxis].astype(np.float32)
+    assert found(x, quiet_dbfs=-40.0) == []
+    at = 3 * RATE + 20_000
+    x[:, at:at + 500] *= 1e-3
+    assert [(e.start, e.end) for e in found(x, quiet_dbfs=-40.0)] == [(at, at + 500)]
+
+
+def test_zeros_of_a_coarse_or_staccato_sound_are_none() -> None:
+    t = np.arange(8 * RATE) / RATE
+    beat = t % 0.25
+    envelope = np.interp(beat, [0, 0.001, 0.12, 0.1235], [0, 1, 1, 0])
+    x = (0.4 * envelope * sum(np.sin(2 * np.pi * 330 * h * t) / h for h in (1, 3, 5, 7, 9)))[np.newaxis]
+    for step in (1 / 128, 1 / 32768, 1e-9):
+        assert found((np.round(x / step) * step).astype(np.float32)) == []
+
+
 def test_tremolo_fades_and_hits_are_none() -> None:
     t, rng = np.arange(8 * RATE) / RATE, np.random.default_rng(5)
     noise = 0.3 * rng.standard_normal(t.size)
