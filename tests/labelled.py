@@ -58,9 +58,9 @@ RULES = {
     "hum": Rule(("hum",), 2000, 2000),
     "bandwidth_loss": Rule(("bandwidth_loss",), 2000, 2000),
     "level_jump": Rule(("level_jump",), 500, None),
-    "stuck": Rule(("stuck", "stuck_channel"), 20, 20),
+    "stuck": Rule(("stuck", "stuck_channel", "repeating_buffer"), 20, 20),
 }
-ROWS = {"discontinuity": "splice", "dc": "dc_offset", "stuck_channel": "stuck"}
+ROWS = {"discontinuity": "splice", "dc": "dc_offset", "stuck_channel": "stuck", "repeating_buffer": "stuck"}
 """Where the false alarms of a kind of event are counted, if not under its own name."""
 
 

@@ -478,7 +478,8 @@ def bandwidth_loss(tape: Tape) -> None:
 def level_jump(tape: Tape) -> None:
     """12 to 20 dB down, or up in a piece that was turned down 20 dB before, for 10 to 25 s; within 1 to 20 ms.
 
-    The programme is above -45 dBFS RMS in the 3 s before and after the jump and itself changes by less than 3 dB there.
+    The programme is above -50 dBFS RMS in the 3 s before and after the jump, also when turned down, and itself changes
+    by less than 3 dB there; the piece has gone on for 3 s by then.
     """
     rng, rate = tape.rng, tape.rate
     up = rng.uniform() < 0.5
@@ -491,7 +492,7 @@ def level_jump(tape: Tape) -> None:
         def suits(a: int, b: int, c: list[int], db: float = db) -> bool:
             w = 3 * rate
             before, after = tape.rms(a - w, a, [0, 1]), tape.rms(a, a + w, [0, 1])
-            return min(before, after, after + db) > -50 and abs(before - after) < 3
+            return a >= w and min(before, after, after + db) > -50 and abs(before - after) < 3
 
         at = tape.place(int(rng.uniform(10, 25) * rate), suits, [0, 1])
         if at:

@@ -65,11 +65,11 @@ def heard(row: Any, ring: Any, at: int, frame: int) -> Any:
 @kernel
 def gather(row: Any, ring: Any, at: int, start: int, count: int, to: Any) -> None:
     """Copy `count` frames from `start` on, the first of which came before this block."""
-    old = min(count, at - start)
-    for k in range(old):
-        to[k] = ring[(start + k) % ring.size]
-    for k in range(old, count):
-        to[k] = row[start + k - at]
+    old, slot = min(count, at - start), start % ring.size
+    whole = min(old, ring.size - slot)
+    copy(address_of(to), address_of(ring) + 4 * slot, 4 * whole)
+    copy(address_of(to) + 4 * whole, address_of(ring), 4 * (old - whole))
+    copy(address_of(to) + 4 * old, address_of(row) + 4 * (start + old - at), 4 * (count - old))
 
 
 @kernel

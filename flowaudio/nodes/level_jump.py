@@ -15,8 +15,9 @@ __all__ = ["LevelJumpDetector"]
 HOP_S = 0.02
 ACTIVE = 3                              # one hop in so many must sound, on both sides
 NEAR = 4                                # hops by which the place that divides best may be off the middle
-NEXT, FIELDS = range(2)
-"""Of a channel: the hop before which no jump is looked for."""
+ABRUPT, BESIDE, HEARD = 0.7, 25, 3      # part of the jump that is made within so many hops, some of which sound
+STEPS = 1024.0                          # levels are rounded to so many parts of a dB: sums of them stay exact
+AFTER, BEFORE = range(2)
 
 
 class Params(NamedTuple):
@@ -36,10 +37,10 @@ class State(NamedTuple):
     scratch: Any                        # float32 [hop]
     levels: Any                         # float64 [channel, 2 side], dB of hops; slot = hop modulo length
     sorted: Any                         # float64 [2, side]
-    sums: Any                           # float64 [channel, 2]: levels of what sounds, added up, after and before
+    sums: Any                           # float64 [channel, 2]: levels of what sounds, added up, AFTER and BEFORE
     counts: Any                         # int64 [channel, 2]: how many
     found: Any                          # float64 [channel], jump in dB, or 0
-    notes: Any                          # int64 [channel, FIELDS]
+    next: Any                           # int64 [channel], the hop before which no jump is looked for
     level_dbfs: Any                     # float32 [channel]
 
 
@@ -49,8 +50,9 @@ class LevelJumpDetector:
 
     RMS of hops of 20 ms, in dB; hops under `quiet_dbfs` are pauses and do not count. Where the mean of those in
     `hold_s` after a hop differs by `jump_db` from that of those before, the two medians, and the quartiles on the sides
-    that face each other, must do so too (these by two thirds): a level that jumps takes the loud and the soft with it,
-    while a drum that enters, or a word that is shouted, does not. A third of the hops must sound on both sides.
+    that face each other, must do so too (these may overlap by a quarter of it): a level that jumps takes the loud and
+    the soft with it, while a drum that enters, or a word that is shouted, does not. Seven tenths of it must lie between
+    the half seconds beside it, or it is a fade. A third of the hops must sound on both sides.
 
     12 dB is more than speech and most music do: what plays a soft bridge and then the full band may reach it, and is
     told. Event ``level_jump`` (told `hold_s` later): [start, start + 1 hop) is where the means differ most, within two
@@ -58,7 +60,8 @@ class LevelJumpDetector:
     told for all together; one channel alone is all. Between two jumps there is at least `hold_s`.
 
     Measure: ``level_dbfs`` [channel], of the last hop. Latency: none. Not found: slow changes, and those of a signal
-    that varies as much as the jump does. """
+    that varies as much as the jump does.
+    """
 
     jump_db: float = param(3.0, 60.0, "change of the level", default=12.0)
     hold_s: float = param(0.5, 30.0, "how long it must have been one level, and must be the other", default=3.0)
@@ -71,7 +74,7 @@ class LevelJumpDetector:
         return (Params(hop, side, np.array([self.jump_db, self.quiet_dbfs])),
                 State(event_log(), np.zeros(1, np.int64), past(channels, hop), np.zeros(hop, np.float32),
                       np.full((channels, 2 * side), FLOOR_DBFS), np.zeros((2, side)), np.zeros((channels, 2)),
-                      np.zeros((channels, 2), np.int64), np.zeros(channels), np.zeros((channels, FIELDS), np.int64),
+                      np.zeros((channels, 2), np.int64), np.zeros(channels), np.zeros(channels, np.int64),
                       np.full(channels, FLOOR_DBFS, np.float32)))
 
     @kernel
@@ -94,31 +97,32 @@ class LevelJumpDetector:
 
 
 @kernel
-def means_apart(c: int, k: int, p: Any, s: Any) -> Any:
-    """Mean level of what sounds in the hops after, less that before, if `k` is the last hop; 0 if too little does."""
-    quiet, levels, side = p.limits[1], s.levels[c], p.side
-    s.sums[c, 0], s.sums[c, 1], s.counts[c, 0], s.counts[c, 1] = 0.0, 0.0, 0, 0
-    for n in range(k + 1 - 2 * side, k + 1):
-        level, part = levels[n % levels.size], int(n <= k - side)
-        if level >= quiet:
-            s.sums[c, part] += level
-            s.counts[c, part] += 1
-    if ACTIVE * min(s.counts[c, 0], s.counts[c, 1]) < side:
-        return 0.0
-    return s.sums[c, 0] / s.counts[c, 0] - s.sums[c, 1] / s.counts[c, 1]
+def slide(c: int, k: int, level: float, p: Any, s: Any) -> None:
+    """A level comes, one goes from what is after to what is before, one is forgotten."""
+    levels, sums, counts, quiet = s.levels[c], s.sums[c], s.counts[c], p.limits[1]
+    turn = (k - p.side) % levels.size
+    gone, level = levels[k % levels.size], np.rint(level * STEPS) / STEPS
+    levels[k % levels.size] = level
+    if gone >= quiet:
+        sums[BEFORE], counts[BEFORE] = sums[BEFORE] - gone, counts[BEFORE] - 1
+    if levels[turn] >= quiet:
+        sums[AFTER], counts[AFTER] = sums[AFTER] - levels[turn], counts[AFTER] - 1
+        sums[BEFORE], counts[BEFORE] = sums[BEFORE] + levels[turn], counts[BEFORE] + 1
+    if level >= quiet:
+        sums[AFTER], counts[AFTER] = sums[AFTER] + level, counts[AFTER] + 1
 
 
 @kernel
 def compare(c: int, k: int, level: float, p: Any, s: Any) -> Any:
     """A hop of a channel: the jump `side` hops ago, or 0."""
+    slide(c, k, level, p, s)
     levels, side, quiet = s.levels[c], p.side, p.limits[1]
-    levels[k % levels.size] = level
-    if k < s.notes[c, NEXT] or k + 1 < 2 * side or k % (2 * NEAR):
+    if ACTIVE * min(s.counts[c, 0], s.counts[c, 1]) < side or k < s.next[c] or k + 1 < 2 * side:
         return 0.0
-    step = means_apart(c, k, p, s)
-    if abs(step) < p.limits[0]:
+    step = s.sums[c, AFTER] / s.counts[c, AFTER] - s.sums[c, BEFORE] / s.counts[c, BEFORE]
+    if abs(step) < p.limits[0] or k % (2 * NEAR):
         return 0.0
-    after, before = s.sorted[0, 0:s.counts[c, 0]], s.sorted[1, 0:s.counts[c, 1]]
+    after, before = s.sorted[0, 0:s.counts[c, AFTER]], s.sorted[1, 0:s.counts[c, BEFORE]]
     collect(levels, k + 1 - side, side, quiet, after)
     collect(levels, k + 1 - 2 * side, side, quiet, before)
     sign = 1.0 if step > 0 else -1.0
@@ -127,7 +131,21 @@ def compare(c: int, k: int, level: float, p: Any, s: Any) -> Any:
     facing = low[low.size // 4] - high[3 * high.size // 4]
     if middle < p.limits[0] or facing < -0.25 * p.limits[0] or abs(place(c, k, p, s) - (k + 1 - side)) > NEAR:
         return 0.0
-    return step
+    abrupt = sign * beside(levels, place(c, k, p, s), min(BESIDE, side - NEAR), quiet)
+    return step if abrupt >= ABRUPT * p.limits[0] else 0.0
+
+
+@kernel
+def beside(levels: Any, at: int, reach: int, quiet: float) -> Any:
+    """Mean level of what sounds in `reach` hops from hop `at` on, less that before it."""
+    after, before, count, past_count = 0.0, 0.0, 0, 0
+    for n in range(reach):
+        level, old = levels[(at + n) % levels.size], levels[(at - 1 - n) % levels.size]
+        if level >= quiet:
+            after, count = after + level, count + 1
+        if old >= quiet:
+            before, past_count = before + old, past_count + 1
+    return after / count - before / past_count if min(count, past_count) >= HEARD else 0.0
 
 
 @kernel
@@ -185,4 +203,4 @@ def tell(k: int, p: Any, s: Any) -> None:
                 emit(s.log, 0, WHOLE, start, start + p.hop, c, s.found[c])
             elif c == 0:
                 emit(s.log, 0, WHOLE, start, start + p.hop, EVERY, strength)
-            s.notes[c, NEXT] = k + p.side
+            s.next[c] = k + p.side

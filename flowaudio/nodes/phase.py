@@ -1,5 +1,6 @@
 """Finds channels that are out of phase."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,14 @@ HOP_S = 0.01
 FALSE_STEREO = 0.9995
 TINY = 1e-30
 ZERO = np.float32(0.0)
-ON, START, END, SINCE, SIGN, TURN, OTHER, FIELDS = range(8)
+KEPT_S = 2.0                            # of what is needed to tell, how much is kept to find the start in
+RELEASE = 0.5                           # parts of the correlation, and of min_s, at which it is over
+RELEASE_DB = 1.0                        # and by how much less is lost
+CLEAR = 0.1                             # magnitude of a hop's product, against its power, that has a sign
+NEAR = 2                                # hops from where the sums turn to where the product does
+ON, START, END, SINCE, SIGN, FIELDS = range(6)
 """Of a pair: whether it was told; frames of the stream; hops in which it was bad, or good; the sign of the last hop's
-product that counts; the frame where it turned to that sign, and where it turned to the other one."""
+product that has one."""
 
 
 class Params(NamedTuple):
@@ -30,7 +36,8 @@ class Params(NamedTuple):
     span: int                           # hops of a window
     hold: int                           # hops that it must last to be told
     pairs: Any                          # int64 [pair, 2], channels
-    limits: Any                         # float64 [3]: correlation; ratio of the powers folded and not; least power
+    limits: Any                         # float64 [5]: correlation, and ratio of the powers folded and not, at which it
+                                        # begins; the same at which it ends; least power of a window
 
 
 class State(NamedTuple):
@@ -41,13 +48,15 @@ class State(NamedTuple):
     ring: Any                           # float32 [channel, 2 hops]
     scratch: Any                        # float32 [2, hop]
     sums: Any                           # float64 [pair, 3, span]: squares of both, products, of hops
+    seen: Any                           # float64 [pair, hops kept], correlation of each hop, 0 for a quiet one
+    turned: Any                         # int64 [pair, 2, hops kept], frame where the product turned to - or +; or -1
     notes: Any                          # int64 [pair, FIELDS]
     correlation: Any                    # float32 [pair]
     fold_loss_db: Any                   # float32 [pair]
     false_stereo: Any                   # int64 [pair]
 
 
-def paired(channels: int) -> Any:
+def _paired(channels: int) -> Any:
     """Pairs of channels, left and right, int64 [pair, 2]; at least one, which is of one channel with itself."""
     names = speakers(channels) if channels <= MAX_CHANNELS else LAYOUTS["stereo"]
     found = [(k, names.index(f"{name[0]}R")) for k, name in enumerate(names)
@@ -66,34 +75,43 @@ class PhaseDetector:
 
     The loss is what the mean of both has less than they have each: 0 dB for what is the same in both, 3 dB for what has
     nothing in common, so 4 dB are more than wide stereo can lose by itself. It is an inversion when the correlation is
-    below `correlation` and the loss above `loss_db`, all the time for `min_s`; and over when one of the two has not
-    held for half of `min_s`. Pauses, under `quiet_dbfs` in the whole window, count as nothing.
+    below `correlation` and the loss above `loss_db`, all the time for `min_s`. It is over when the correlation is above
+    half of that, or the loss 1 dB less, for half of `min_s`. Pauses, under `quiet_dbfs` in the whole window, count as
+    nothing.
 
     Event ``phase_inversion`` (begins, ends). Channel: the left one of the pair; all together, where there are two.
-    Start and end are where the product of both last turned its sign for good: exact to the sample for what is nearly
-    mono, to some 10 ms for stereo, and to the window for what turns slowly. Strength: the correlation over the window.
+    Start and end are where the sum of the correlations of hops of 10 ms is greatest, or least, in twice the time that
+    it takes to be told; and within two hops of that, where the product turned its sign: exact to the sample for what is
+    nearly mono, to some 10 ms for stereo. Strength: the correlation over the window.
 
     Measures, one a pair: ``correlation``, 0 for silence; ``fold_loss_db``; ``false_stereo``, 1 while the correlation is
-    above 0.9995, which is no fault. Latency: none. Not found: a delay of one channel, a phase that differs with the
-    frequency, and a single instrument out of phase in a mix.
+    above 0.9995, which is no fault. Latency: none.
+
+    Not found: a delay of one channel, a phase that differs with the frequency, and a single instrument out of phase in
+    a mix. A channel that is nothing but a copy of the other some ms later may be told now and then, where it does
+    cancel; with a third of the other in it, hardly ever.
     """
 
     correlation: float = param(-1.0, 0.0, "correlation below which channels cancel", default=-0.4)
     loss_db: float = param(3.0, 60.0, "level lost in mono", default=4.0)
-    min_s: float = param(0.1, 600.0, "how long it must last", default=1.5)
-    window_s: float = param(0.1, 10.0, "over which it is measured", default=1.0)
+    min_s: float = param(0.1, 600.0, "how long it must last", default=1.0)
+    window_s: float = param(0.1, 10.0, "over which it is measured", default=2.0)
     quiet_dbfs: float = param(-140.0, 0.0, "RMS under which nothing is judged", default=-60.0)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Pairs of the layout; nothing heard yet."""
         hop = grid(format.rate, HOP_S)
-        pairs = paired(format.channels)
+        pairs = _paired(format.channels)
         span = max(1, round(self.window_s * format.rate / hop))
-        limits = [self.correlation, 2.0 / power_of(self.loss_db), 2.0 * power_of(self.quiet_dbfs) * hop * span]
-        params = Params(hop, span, max(1, round(self.min_s * format.rate / hop)), pairs, np.array(limits))
-        count = len(pairs)
+        limits = [self.correlation, 2.0 / power_of(self.loss_db),
+                  RELEASE * self.correlation, 2.0 / power_of(self.loss_db - RELEASE_DB),
+                  2.0 * power_of(self.quiet_dbfs) * hop * span]
+        hold = max(1, round(self.min_s * format.rate / hop))
+        params = Params(hop, span, hold, pairs, np.array(limits))
+        count, kept = len(pairs), 2 * NEAR + math.ceil(KEPT_S * (span + hold))
         return params, State(event_log(), np.zeros(1, np.int64), past(format.channels, 2 * hop),
                              np.zeros((2, hop), np.float32), np.zeros((count, 3, span)),
+                             np.zeros((count, kept)), np.full((count, 2, kept), -1),
                              np.zeros((count, FIELDS), np.int64), np.zeros(count, np.float32),
                              np.zeros(count, np.float32), np.zeros(count, np.int64))
 
@@ -112,7 +130,7 @@ class PhaseDetector:
                     else:
                         products(x[a], x[b], n, hop, s.sums[j], k % p.span)
                     turn(x[a], x[b], j, k, p, s)
-                    judge(j, (k + 1) * hop + now(s.log) - at, p, s)
+                    judge(j, k, p, s)
         remember(x, at, s.ring)
         s.at[0] += x.shape[1]
         pass_through(x, y)
@@ -148,13 +166,15 @@ def careful_products(left: Any, right: Any, first: int, count: int, sums: Any, s
 
 @kernel
 def turn(left: Any, right: Any, j: int, k: int, p: Any, s: Any) -> None:
-    """Where the product turned its sign, if this hop has another than the last one that counts."""
-    note, slot = s.notes[j], k % p.span
+    """Where the product turned its sign, if this hop has another than the last one that has one."""
+    note, slot, kept = s.notes[j], k % p.span, k % s.seen.shape[1]
     power, product = s.sums[j, 0, slot] + s.sums[j, 1, slot], s.sums[j, 2, slot]
-    if abs(product) < 0.1 * power or power * p.span < p.limits[2]:
+    s.seen[j, kept], s.turned[j, 0, kept], s.turned[j, 1, kept] = 0.0, -1, -1
+    if power * p.span < p.limits[4]:
         return
+    s.seen[j, kept] = product / np.sqrt(s.sums[j, 0, slot] * s.sums[j, 1, slot] + TINY)
     sign = 1 if product > 0 else -1
-    if note[SIGN] == sign:
+    if abs(product) < CLEAR * power or note[SIGN] == sign:
         return
     a, b, at = p.pairs[j, 0], p.pairs[j, 1], s.at[0]
     best, so_far, place = 0.0, 0.0, max(0, k - 1) * p.hop
@@ -162,12 +182,30 @@ def turn(left: Any, right: Any, j: int, k: int, p: Any, s: Any) -> None:
         so_far -= sign * np.float64(heard(left, s.ring[a], at, n)) * np.float64(heard(right, s.ring[b], at, n))
         if so_far > best:
             best, place = so_far, n + 1
-    note[OTHER] = note[TURN]
-    note[SIGN], note[TURN] = sign, place + now(s.log) - at
+    note[SIGN] = sign
+    s.turned[j, int(sign > 0), kept] = place
 
 
 @kernel
-def judge(j: int, frame: int, p: Any, s: Any) -> None:
+def boundary(j: int, k: int, first: int, to: int, p: Any, s: Any) -> Any:
+    """The frame, from `first` on, at which the correlation became negative (`to` is 0) or positive (1)."""
+    seen, size = s.seen[j], s.seen.shape[1]
+    place = max(0, k + 1 - size + 2 * NEAR, first // p.hop)
+    best, so_far = 0.0, 0.0
+    for n in range(place, k + 1):
+        so_far += seen[n % size] if to == 0 else -seen[n % size]
+        if so_far > best:
+            best, place = so_far, n + 1
+    found, off = place * p.hop, NEAR * p.hop + 1
+    for n in range(max(0, place - NEAR), min(k, place + NEAR) + 1):
+        turned = s.turned[j, to, n % size]
+        if turned >= 0 and abs(turned - place * p.hop) < off:
+            found, off = turned, abs(turned - place * p.hop)
+    return max(first, found)
+
+
+@kernel
+def judge(j: int, k: int, p: Any, s: Any) -> None:
     """A hop of a pair: the window's correlation and loss, and what is to be told."""
     note = s.notes[j]
     ll, rr, lr = np.float64(0.0), np.float64(0.0), np.float64(0.0)
@@ -182,17 +220,17 @@ def judge(j: int, frame: int, p: Any, s: Any) -> None:
     power, folded = ll + rr, ll + rr + 2.0 * lr
     if power > TINY:
         s.fold_loss_db[j] = -dbfs(max(0.5 * folded / power, 1e-12))
-    if power < p.limits[2]:
+    if power < p.limits[4]:
         return
-    bad = found < p.limits[0] and folded < p.limits[1] * power
+    side = 2 * note[ON]
+    bad = found < p.limits[side] and folded < p.limits[side + 1] * power
     note[SINCE] = note[SINCE] + 1 if bad == (note[ON] == 0) else 0
-    channel = EVERY if s.ring.shape[0] == 2 else p.pairs[j, 0]
+    channel, first = EVERY if s.ring.shape[0] == 2 else p.pairs[j, 0], now(s.log) - s.at[0]
     if note[ON] == 0 and note[SINCE] >= p.hold:
         note[ON], note[SINCE] = 1, 0
-        note[START] = max(note[TURN] if note[SIGN] < 0 else note[OTHER], note[END])
+        note[START] = boundary(j, k, note[END] - first if note[END] else 0, 0, p, s) + first
         emit(s.log, 0, BEGAN, note[START], 0, channel, found)
-    elif note[ON] == 1 and 2 * note[SINCE] >= p.hold:
+    elif note[ON] == 1 and note[SINCE] >= RELEASE * p.hold:
         note[ON], note[SINCE] = 0, 0
-        turned = note[TURN] if note[SIGN] > 0 else note[OTHER]
-        note[END] = turned if turned > note[START] else frame
+        note[END] = boundary(j, k, note[START] - first + 1, 1, p, s) + first
         emit(s.log, 0, ENDED, note[START], note[END], channel, found)

@@ -76,7 +76,8 @@ class SilenceDetector:
 
     Measures: ``level_dbfs`` [channel], RMS of the last hop; ``silent_s`` [channel] and ``all_silent_s`` [1], how long
     it has been silent by now, 0 where it is not. 0 dBFS is an RMS of 1.0. Latency: none. What is shorter than `min_s`,
-    and sound that is out of the audible range, it does not tell apart. """
+    and sound that is out of the audible range, it does not tell apart.
+    """
 
     threshold_dbfs: float = param(-140.0, 0.0, "RMS under which it is silent", default=-60.0)
     min_s: float = param(0.05, 3600.0, "how long it must be silent", default=2.0)

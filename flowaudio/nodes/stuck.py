@@ -8,23 +8,30 @@ from flowaudio.core.eventlog import BEGAN, ENDED, emit, event_log, now
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import integer, param
-from flowaudio.core.simd import all_true, as_int, hsum, lanes, load, splat
-from flowaudio.nodes._levels import gather, heard, pass_through, past, remember
+from flowaudio.core.simd import all_true, any_true, load, splat, vabs, vmin
+from flowaudio.nodes._levels import LARGEST, gather, heard, pass_through, past, remember
 
 __all__ = ["StuckChannelDetector"]
 
 CELL = 32
-LAGS = (2, 4, 8, 16, 32, 64, 128, 5, 10, 15, 30, 60, 6, 12, 18, 36)
-"""Cells in the buffers that are looked for: 64 … 4096 frames; 160 … 1920; 192, 384, 576, 1152."""
-
-KEPT = 256                              # cells whose sums are kept, more than twice the longest buffer
-FRAMES = 4096 + 4 * CELL                # that are kept: one buffer and what is before it
-SMOOTH = 2.3                            # greatest second difference of a tone, against their RMS
-LEAST_WAVE = 64                         # frames: what repeats sooner is a tone
+SHORTEST, LONGEST = 64, 4096            # frames in a buffer; what repeats sooner is a tone
+AGES = (1056, LONGEST + CELL)           # frames for which a step is looked for: short buffers need it renewed often
+FRAMES = LONGEST + AGES[1] + 8 * CELL   # that are kept: a buffer, and where it began to repeat
+PROOF = 32                              # frames that must be alike before a buffer is followed
+LEAST_STEP = np.float32(1e-4)           # between two frames: a lesser one is too common to be looked for
+NO_STEP = np.float32(1e9)
+PATIENCE = 8                            # times that a step may come again for nothing
+PAUSE = 8                               # cells until the next is tried where a cell has no step
+AUDIBLE = 1e-3                          # a held value under it is as good as zero
+ROUND = 1.6                             # greatest magnitude, against the RMS, of a tone or a square wave (1.41, 1.0)
+EVEN = 2.5                              # and of the steps from frame to frame of it
+SMOOTH = 2.05                           # and of the second differences of two tones (2.0)
+BENT = 1e-3                             # second differences beyond it, against the greatest, are bends of a wave
 STUCK, DEAD, REPEATING = range(3)
-RUN, ON, MOVED, LAG, START, FIELDS = range(6)
+RUN, ON, MOVED, LAG, FROM, TOLD, ASK, FIELDS = range(8)
 """Of a channel: the first frame of one value, or -1; what was told of it, or -1; cells in which another channel moved;
-the place in LAGS of what repeats, or -1; the frame where that began."""
+frames in the buffer that is followed, or 0; the first frame that repeats; whether it was told; frame from which it may
+be."""
 
 
 class Params(NamedTuple):
@@ -33,19 +40,20 @@ class Params(NamedTuple):
     least: int                          # frames of one value
     dead: int                           # frames of zeros
     repeats: int
-    wave: int                           # frames that repeat, at least
-    lags: Any                           # int64 [lag], cells
+    lasting: int                        # frames that repeat, at least
 
 
 class State(NamedTuple):
-    """Cells and frames are counted from the node's own start."""
+    """Frames are counted from the node's own start."""
 
     log: Any
     at: Any                             # int64 [1], frames so far
     ring: Any                           # float32 [channel, FRAMES]
-    scratch: Any                        # float32 [CELL]
-    sums: Any                           # int64 [channel, KEPT], of the bits of cells; slot = cell modulo KEPT
-    runs: Any                           # int64 [channel, lag], cells that were as they were a lag before
+    scratch: Any                        # float32 [CELL + 1], a cell and the frame before it
+    earlier: Any                        # float32 [CELL], the same a buffer ago
+    steps: Any                          # float32 [channel, age], a difference of two frames that is looked for
+    marks: Any                          # int64 [channel, age], the frame where it was
+    vain: Any                           # int64 [channel, age], how often it came again for nothing
     notes: Any                          # int64 [channel, FIELDS]
     still: Any                          # int64 [channel], whether the last cell was one value
     stuck_s: Any                        # float32 [channel]
@@ -56,35 +64,43 @@ class State(NamedTuple):
 class StuckChannelDetector:
     """Finds channels that stopped to be sound; the signal passes unchanged.
 
-    Events, by channel, each begins and ends; exact to the sample but where said:
+    Events, by channel, each begins and ends, exact to the sample:
 
-    - ``stuck_channel``: one value that is not 0 for `min_s`. Strength: the value.
-    - ``dead_channel``: zeros for `dead_s`, while another channel moved in half of that time. Strength: seconds.
+    - ``stuck_channel``: one value beyond ±0.001 for `min_s`. Strength: the value.
+    - ``dead_channel``: zeros, or one lesser value, for `dead_s`, while another channel moved in half of that time.
+      Strength: seconds.
     - ``repeating_buffer``: the same samples `repeats` times in a row, and for 50 ms, as of a driver that plays its last
-      buffer for ever. Buffers of 64, 128 … 4096 frames, 160, 320, 480, 960, 1920, 192, 384, 576 and 1152. Told by sums
-      of 32 frames' bits; its start is the second time, to within 32 frames, its end likewise. Strength: frames.
+      buffer for ever. Any length of 64 to 4096 frames. Its start is that of the second time. Strength: frames.
 
-    A tone whose period is a whole number of frames repeats itself, too: what repeats within 64 frames, or is as smooth
-    as a tone (no second difference above 2.3 times their RMS), is left alone. A pulse or a saw made by a program whose
-    period is just one of these is not told from a buffer. Other buffers, such as 441 frames, are not found.
+    Buffers are found by the greatest step between two frames of some cell of 32: where just that step comes again, and
+    the 32 frames before it too, a buffer is followed until it fails. A step that comes again 8 times for nothing is
+    dropped for another one, a thousand frames later.
+
+    A tone whose period is a whole number of frames repeats itself, too. Left alone is what repeats within 64 frames;
+    what has the crest of a tone or a square wave (1.6) without standing out in its steps, or that of two tones in its
+    second differences (2.05); and what bends in no more than a sixteenth of its frames, as pulses and saws do. Another
+    wave that a program makes with just such a period, of three tones for example, is not told from a buffer; nor is a
+    square wave of less than 25 Hz from held values. Some buffers of noise of less than 128 frames pass for tones, and
+    what has no step of 0.0001 is not looked at.
 
     Measure: ``stuck_s`` [channel], how long it has been one value. Latency: none.
     """
 
-    min_s: float = param(0.01, 60.0, "how long one value is held", default=0.1)
+    min_s: float = param(0.01, 60.0, "how long one value is held", default=0.02)
     dead_s: float = param(0.1, 3600.0, "how long it is 0 while others are not", default=10.0)
-    repeats: int = integer(3, 1000, "how often a buffer must come", default=8)
+    repeats: int = integer(3, 1000, "how often a buffer must come", default=4)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Nothing heard yet."""
         rate, channels = format.rate, format.channels
-        params = Params(round(self.min_s * rate), round(self.dead_s * rate), self.repeats, rate // 20,
-                        np.array(LAGS, np.int64))
-        notes = np.full((channels, FIELDS), -1, np.int64)
-        notes[:, MOVED] = 0
-        return params, State(event_log(), np.zeros(1, np.int64), past(channels, FRAMES), np.zeros(CELL, np.float32),
-                             np.zeros((channels, KEPT), np.int64), np.zeros((channels, len(LAGS)), np.int64), notes,
-                             np.zeros(channels, np.int64), np.zeros(channels, np.float32), np.array([1.0 / rate]))
+        params = Params(round(self.min_s * rate), round(self.dead_s * rate), self.repeats, rate // 20)
+        notes = np.zeros((channels, FIELDS), np.int64)
+        notes[:, RUN:ON + 1] = -1
+        return params, State(event_log(), np.zeros(1, np.int64), past(channels, FRAMES),
+                             np.zeros(CELL + 1, np.float32), np.zeros(CELL, np.float32),
+                             np.full((channels, 2), NO_STEP), np.full((channels, 2), -2 * FRAMES),
+                             np.zeros((channels, 2), np.int64), notes, np.zeros(channels, np.int64),
+                             np.zeros(channels, np.float32), np.array([1.0 / rate]))
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:
@@ -93,9 +109,9 @@ class StuckChannelDetector:
             n = k * CELL - at
             moving = 0
             for c in range(x.shape[0]):
-                if n < 0:
-                    gather(x[c], s.ring[c], at, k * CELL, CELL, s.scratch)
-                    cell(s.scratch, 0, x[c], c, k, p, s)
+                if n < 1:
+                    gather(x[c], s.ring[c], at, k * CELL - 1, CELL + 1, s.scratch)
+                    cell(s.scratch, 1, x[c], c, k, p, s)
                 else:
                     cell(x[c], n, x[c], c, k, p, s)
                 moving += s.still[c] == 0
@@ -112,18 +128,25 @@ class StuckChannelDetector:
 
 @kernel
 def cell(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
-    """A cell of a channel."""
+    """A cell of a channel; `source` has the frame before it, too."""
     note = s.notes[c]
-    v0, v1, v2, v3 = load(source, n), load(source, n + 8), load(source, n + 16), load(source, n + 24)
-    value = splat(source[n])
-    s.still[c] = (all_true(v0 == value) and all_true(v1 == value) and all_true(v2 == value)
-                  and all_true(v3 == value))
-    mixed = as_int(v0) * 3 + as_int(v1) * 7 + as_int(v2) * 11 + as_int(v3) * 19
-    s.sums[c, k % KEPT] = hsum(mixed * as_int(lanes(1.1, 1.3, 1.7, 1.9, 2.3, 2.9, 3.1, 3.7)))
+    d0, d1 = load(source, n) - load(source, n - 1), load(source, n + 8) - load(source, n + 7)
+    d2, d3 = load(source, n + 16) - load(source, n + 15), load(source, n + 24) - load(source, n + 23)
+    s.still[c] = all_true((vabs(d0) + vabs(d1)) + (vabs(d2) + vabs(d3)) == np.float32(0.0))
     if note[RUN] >= 0 or s.still[c]:
         hold(source, n, row, c, k, p, s)
-    if not s.still[c] or note[LAG] >= 0:
-        repeat(row, c, k, p, s)
+    if note[LAG] > 0:
+        follow(source, n, row, c, k, p, s)
+    elif not s.still[c]:
+        a, b = splat(s.steps[c, 0]), splat(s.steps[c, 1])
+        one = vmin(vmin(vabs(d0 - a), vabs(d1 - a)), vmin(vabs(d2 - a), vabs(d3 - a)))
+        two = vmin(vmin(vabs(d0 - b), vabs(d1 - b)), vmin(vabs(d2 - b), vabs(d3 - b)))
+        if any_true(vmin(one, two) == np.float32(0.0)):
+            seek(source, n, row, c, k, p, s)
+        if k * CELL >= s.marks[c, 0] + AGES[0]:
+            mark(source, n, c, k, 0, s)
+        if k * CELL >= s.marks[c, 1] + AGES[1]:
+            mark(source, n, c, k, 1, s)
 
 
 @kernel
@@ -131,8 +154,8 @@ def hold(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
     """One value goes on, ends, or begins in this cell."""
     note, first = s.notes[c], now(s.log) - s.at[0]
     if note[RUN] >= 0:
-        value = heard(row, s.ring[c], s.at[0], k * CELL - 1)
-        m = 0
+        value = source[n - 1]
+        m = CELL if s.still[c] else 0
         while m < CELL and source[n + m] == value:
             m += 1
         if m == CELL:
@@ -142,7 +165,7 @@ def hold(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
             emit(s.log, note[ON], ENDED, note[RUN] + first, k * CELL + m + first, c,
                  np.float64(value) if note[ON] == STUCK else lasted * s.seconds[0])
         note[RUN] = note[ON] = -1
-    if s.still[c] and abs(source[n]) < np.float32(np.inf):
+    if s.still[c] and abs(source[n]) <= LARGEST:
         start = k * CELL
         while start > max(0, (k - 1) * CELL) and heard(row, s.ring[c], s.at[0], start - 1) == source[n]:
             start -= 1
@@ -159,53 +182,132 @@ def lasts(row: Any, c: int, k: int, moving: int, p: Any, s: Any) -> None:
     lasted = (k + 1) * CELL - note[RUN]
     start = note[RUN] + now(s.log) - s.at[0]
     value = np.float64(heard(row, s.ring[c], s.at[0], k * CELL))
-    if value != 0 and lasted >= p.least:
-        note[ON] = STUCK
-        emit(s.log, STUCK, BEGAN, start, 0, c, value)
-    elif value == 0 and lasted >= p.dead and 2 * CELL * note[MOVED] >= p.dead:
+    if abs(value) >= AUDIBLE:
+        if lasted >= p.least:
+            note[ON] = STUCK
+            emit(s.log, STUCK, BEGAN, start, 0, c, value)
+    elif lasted >= p.dead and 2 * CELL * note[MOVED] >= p.dead:
         note[ON] = DEAD
         emit(s.log, DEAD, BEGAN, start, 0, c, lasted * s.seconds[0])
 
 
 @kernel
-def repeat(row: Any, c: int, k: int, p: Any, s: Any) -> None:
-    """Does a cell repeat the one a buffer ago?"""
-    note, sums, runs = s.notes[c], s.sums[c], s.runs[c]
-    for m in range(p.lags.size):
-        lag = p.lags[m]
-        if sums[k % KEPT] == sums[(k - lag) % KEPT] and k >= lag:
-            runs[m] += 1
-            if note[LAG] < 0 and runs[m] >= (p.repeats - 1) * lag and runs[m] * CELL >= p.wave:
-                if is_buffer(row, s.ring[c], s.at[0], (k + 1) * CELL, lag * CELL):
-                    note[LAG] = m
-                    note[START] = (k + 1 - runs[m]) * CELL + now(s.log) - s.at[0]
-                    emit(s.log, REPEATING, BEGAN, note[START], 0, c, np.float64(lag * CELL))
-                else:
-                    runs[m] = 0         # look again when as much has gone by
-        else:
-            runs[m] = 0
-            if note[LAG] == m:
-                note[LAG] = -1
-                emit(s.log, REPEATING, ENDED, note[START], k * CELL + now(s.log) - s.at[0], c,
-                     np.float64(lag * CELL))
+def mark(source: Any, n: int, c: int, k: int, age: int, s: Any) -> None:
+    """Look for this cell's greatest step from now on."""
+    best, place = LEAST_STEP, -1
+    for m in range(CELL):
+        step = abs(source[n + m] - source[n + m - 1])
+        if best <= step <= LARGEST:
+            best, place = step, m
+    s.steps[c, age], s.marks[c, age], s.vain[c, age] = NO_STEP, (k + PAUSE) * CELL - AGES[age], 0
+    if place >= 0:
+        s.steps[c, age], s.marks[c, age] = source[n + place] - source[n + place - 1], k * CELL + place
+
+
+@kernel
+def seek(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
+    """A step that is looked for is in this cell: is there a buffer to follow?"""
+    for m in range(CELL):
+        for age in range(2):
+            if source[n + m] - source[n + m - 1] == s.steps[c, age]:
+                frame = k * CELL + m
+                lag = frame - s.marks[c, age]
+                if SHORTEST <= lag <= LONGEST:
+                    start = repeats_from(row, s.ring[c], s.at[0], frame, lag, (k + 1) * CELL)
+                    if start >= 0:
+                        note = s.notes[c]
+                        note[LAG], note[FROM], note[TOLD] = lag, start, 0
+                        note[ASK] = start + max(p.lasting, (p.repeats - 1) * lag)
+                        return
+                s.vain[c, age] += 1
+                if s.vain[c, age] == PATIENCE:
+                    s.steps[c, age] = NO_STEP
+
+
+@kernel
+def repeats_from(row: Any, ring: Any, at: int, frame: int, lag: int, end: int) -> Any:
+    """First of the frames that repeat what was `lag` before, up to `end`; -1 if some do not, or too few."""
+    for n in range(frame, end):
+        if heard(row, ring, at, n) != heard(row, ring, at, n - lag):
+            return -1
+    start, oldest = frame, max(lag, end - FRAMES + lag)
+    while start > oldest and heard(row, ring, at, start - 1) == heard(row, ring, at, start - 1 - lag):
+        start -= 1
+    return start if frame - start >= PROOF else -1
+
+
+@kernel
+def follow(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
+    """Does this cell repeat what was a buffer ago?"""
+    note, at = s.notes[c], s.at[0]
+    before = k * CELL - note[LAG]
+    if before >= at:
+        same = alike(source, n, row, before - at)
+    else:
+        gather(row, s.ring[c], at, before, CELL, s.earlier)
+        same = alike(source, n, s.earlier, 0)
+    first, end, lag = now(s.log) - at, k * CELL + same, np.float64(note[LAG])
+    if not note[TOLD] and end >= note[ASK]:
+        note[ASK] = end + (end - note[FROM])
+        if is_buffer(row, s.ring[c], at, end, note[LAG]):
+            note[TOLD] = 1
+            emit(s.log, REPEATING, BEGAN, note[FROM] + first, 0, c, lag)
+    if same < CELL:
+        if note[TOLD]:
+            emit(s.log, REPEATING, ENDED, note[FROM] + first, end + first, c, lag)
+        note[LAG] = 0
+        for age in range(2):
+            s.steps[c, age], s.marks[c, age] = NO_STEP, k * CELL - AGES[age]
+
+
+@kernel
+def alike(a: Any, n: int, b: Any, m: int) -> Any:
+    """How many frames of a cell are the same from its start on."""
+    if (all_true(load(a, n) == load(b, m)) and all_true(load(a, n + 8) == load(b, m + 8))
+            and all_true(load(a, n + 16) == load(b, m + 16)) and all_true(load(a, n + 24) == load(b, m + 24))):
+        return CELL
+    count = 0
+    while count < CELL and a[n + count] == b[m + count]:
+        count += 1
+    return count
 
 
 @kernel
 def is_buffer(row: Any, ring: Any, at: int, end: int, length: int) -> bool:
-    """Whether what repeats with `length` frames is no tone."""
-    top, total = 0.0, 0.0
-    a, b = np.float64(heard(row, ring, at, end - length - 2)), np.float64(heard(row, ring, at, end - length - 1))
+    """Whether what repeats with `length` frames is no wave."""
+    mean = 0.0
     for n in range(end - length, end):
-        v = np.float64(heard(row, ring, at, n))
-        second = abs(v - 2.0 * b + a)
-        top, total = max(top, second), total + second * second
-        a, b = b, v
-    if top * top <= SMOOTH * SMOOTH * total / length:
+        mean += np.float64(heard(row, ring, at, n)) / length
+    powers, steps, seconds, top, top_step, top_second = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for n in range(end - length, end):
+        v, step, second = differences(row, ring, at, n)
+        powers, steps, seconds = powers + (v - mean) * (v - mean), steps + step * step, seconds + second * second
+        top, top_step, top_second = max(top, abs(v - mean)), max(top_step, abs(step)), max(top_second, abs(second))
+    if top * top * length <= ROUND * ROUND * powers and top_step * top_step * length <= EVEN * EVEN * steps:
         return False
-    for shorter in range(1, LEAST_WAVE):
+    if top_second * top_second * length <= SMOOTH * SMOOTH * seconds:
+        return False
+    bends = 0
+    for n in range(end - length, end):
+        _, _, second = differences(row, ring, at, n)
+        bends += abs(second) > BENT * top_second
+    return 16 * bends > length and not sooner(row, ring, at, end, length)
+
+
+@kernel
+def differences(row: Any, ring: Any, at: int, n: int) -> Any:
+    """A sample, what it is more than the one before, and what that difference is more than the one before."""
+    v, b = np.float64(heard(row, ring, at, n)), np.float64(heard(row, ring, at, n - 1))
+    return v, v - b, v - 2.0 * b + np.float64(heard(row, ring, at, n - 2))
+
+
+@kernel
+def sooner(row: Any, ring: Any, at: int, end: int, length: int) -> bool:
+    """Whether it repeats within the shortest buffer, too."""
+    for shorter in range(1, SHORTEST):
         n = end - length
         while n < end and heard(row, ring, at, n) == heard(row, ring, at, n - shorter):
             n += 1
         if n == end:
-            return False
-    return True
+            return True
+    return False

@@ -33,7 +33,7 @@ def found(x: np.ndarray, rate: int = RATE, blocks: Any = 4096, **values: float) 
 
 
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 96_000, 192_000])
-@pytest.mark.parametrize("ms", [25, 100, 450])
+@pytest.mark.parametrize("ms", [25, 450])
 def test_bursts_are_found_with_both_ends(rate: int, ms: int) -> None:
     x, rng = tones(rate), np.random.default_rng(ms)
     size, places = rate * ms // 1000, (rate + 77, 2 * rate + 133)
@@ -98,3 +98,30 @@ def test_the_same_in_any_cutting() -> None:
     assert len(whole) == 2
     for blocks in (1, 7, 63, 511, 513, lambda: int(rng.integers(1, 2000))):
         assert found(x, blocks=blocks) == whole
+
+
+@pytest.mark.parametrize("low, high", [(0, 3000), (0, 9000), (2000, 9000), (9000, 23_000)])
+def test_coloured_noise_with_hard_edges_is_none(low: float, high: float) -> None:
+    rng, x = np.random.default_rng(11), tones()
+    noise = rng.standard_normal(RATE)
+    edges = [low, high] if low else high
+    coloured = signal.sosfilt(signal.butter(2, edges, "band" if low else "low", fs=RATE, output="sos"), noise)
+    for made, events in ((noise, 1), (coloured, 0)):
+        y = x.copy()
+        y[RATE:RATE + 4000] += 0.2 * (made / made.std())[20_000:24_000]
+        assert len(found(y)) == events
+
+
+def test_noise_that_fades_by_a_third_is_none() -> None:
+    rng, x = np.random.default_rng(12), tones()
+    x[RATE:RATE + 4800] += 0.2 * rng.standard_normal(4800) * np.linspace(1.0, 0.3, 4800)
+    assert found(x) == []
+
+
+@pytest.mark.parametrize("db, events", [(-15, 0), (0, 1)])
+def test_a_burst_is_as_bright_as_the_brightest_before(db: float, events: int) -> None:
+    rng, x = np.random.default_rng(13), tones()
+    t = np.arange(RATE // 2) / RATE
+    x[RATE:RATE + t.size] += 0.3 * rng.standard_normal(t.size) * np.exp(-60 * t)      # a drum
+    x[RATE + 9600:RATE + 10_600] += 0.3 * 10 ** (db / 20) * rng.standard_normal(1000)
+    assert len(found(x)) == events

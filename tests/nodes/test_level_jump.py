@@ -25,7 +25,7 @@ def babble(channels: int, seconds: float, rate: int = 48_000) -> Any:
     return (0.1 * np.repeat(steps, rate // 8)[:frames] * rng.standard_normal((channels, frames))).astype(np.float32)
 
 
-@pytest.mark.parametrize("rate", [8000, 44_100, 96_000])
+@pytest.mark.parametrize("rate", [8000, 48_000])
 @pytest.mark.parametrize("change_db", [-20.0, 16.0])
 def test_a_jump_that_stays(rate: int, change_db: float) -> None:
     x = babble(2, 10, rate)
@@ -47,8 +47,11 @@ def test_what_wanders_or_comes_back_or_is_slow_is_none() -> None:
 
 
 def test_pauses_do_not_count() -> None:
-    x = babble(1, 12)
+    x = babble(1, 10)
     x[:, 4 * 48_000:6 * 48_000] = 0
+    assert found(x) == []
+    x = babble(1, 10)
+    x *= 10 ** (np.clip(np.arange(x.shape[1]) / 48_000 - 3, 0, 4) / 4)
     assert found(x) == []
 
 
@@ -57,6 +60,6 @@ def test_the_same_in_any_cutting() -> None:
     x[:, 90_001:] *= 0.1
     whole = found(x, block=8192, hold_s=1.0)
     assert len(whole) == 1
-    for block in (31, 960, 1111):
+    for block in (57, 960, 1111):
         assert found(x, block=block, hold_s=1.0) == whole
-    assert found(x[:, 60_000:140_000], block=1, hold_s=0.5) == found(x[:, 60_000:140_000], hold_s=0.5)
+    assert found(x[:, 60_000:120_000], block=1, hold_s=0.5) == found(x[:, 60_000:120_000], hold_s=0.5)

@@ -27,8 +27,8 @@ def noise(channels: int, frames: int, rms: float = 0.1) -> Any:
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 96_000, 192_000])
 @pytest.mark.parametrize("floor", [0.0, 1e-5, 3e-4])
 def test_its_edges_are_exact_where_sound_stops_at_once(rate: int, floor: float) -> None:
-    start, end = rate + 777, 2 * rate + rate // 2 + 45
-    x = noise(2, 3 * rate)
+    start, end = rate // 4 + 777, rate + 45
+    x = noise(2, rate + rate // 8)
     x[:, start:end] = floor * np.random.default_rng(2).standard_normal((2, end - start))
     began, ended = found(x, rate, min_s=0.5)
     assert (began.phase, ended.phase) == ("began", "ended")
@@ -38,10 +38,10 @@ def test_its_edges_are_exact_where_sound_stops_at_once(rate: int, floor: float) 
 
 
 def test_what_is_too_short_or_too_loud_is_none() -> None:
-    x = noise(2, 5 * 48_000)
-    x[:, 50_000:50_000 + 95_000] = 0
-    x[:, 160_000:] = 0.0013 * noise(2, 80_000, 1.0)
-    assert found(x) == []
+    x = noise(2, 60_000)
+    x[:, 5000:5000 + 23_000] = 0
+    x[:, 30_000:] = 0.0013 * noise(2, 30_000, 1.0)
+    assert found(x, min_s=0.5) == []
 
 
 def test_one_channel_alone_and_then_all() -> None:
@@ -62,9 +62,9 @@ def test_hysteresis_holds_it_together() -> None:
 
 
 def test_the_same_in_any_cutting() -> None:
-    x = noise(2, 30_000)
-    x[0, 5001:21_007] = 0
-    x[:, 12_003:15_011] = 1e-5
+    x = noise(2, 15_000)
+    x[0, 2001:11_007] = 0
+    x[:, 6003:9011] = 1e-5
     whole = found(x, block=8192, min_s=0.05)
     assert len(whole) == 4
     for block in (1, 7, 255, 256, 257, 1000):
