@@ -10,6 +10,7 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
 from flowaudio.core.simd import hmax, hsum, load, vmax
+from flowaudio.nodes._isolated import APART, alone_in_time, band_size, burst, burst_sizes, high_tops, rise
 from flowaudio.nodes._levels import pass_through
 from flowaudio.nodes._line import line, room, take
 from flowaudio.nodes._prediction import (
@@ -40,6 +41,9 @@ SINGLE_DB, JUMP_DB = 4.0, 4.0           # what a single wrong sample needs less,
 REACH_DB = 14.0                         # how far the residual's own peaks must stay below
 MATCH = 0.75                            # part of the residual that is the response to one sample
 RISE_DB, JUMP_RISE_DB = 12.0, 6.0       # behind a click, a jump: when it is louder by more, something begins
+BAND_FLOOR = 10.0 ** (5.5 / 20.0)       # times the least magnitude: that of a burst above 4 kHz
+BAND_DB = 6.6                           # what a burst above 4 kHz needs less
+FEW, CLICK_DB = 8, 4.0                  # frames and more decibels of a click that is none above 4 kHz
 CERTAIN_DB = 60.0                       # so much over the residual on both sides no attack is
 
 
@@ -55,6 +59,8 @@ class Params(NamedTuple):
     kept: int                           # frames of the line
     shape: Any                          # float32 [2 * hop], the window
     thresholds: Any                     # float64 [2]: decibels over the residual; least magnitude
+    high_taps: Any                      # float32, see _isolated
+    sizes: Any                          # int64, the same
 
 
 class State(NamedTuple):
@@ -64,6 +70,8 @@ class State(NamedTuple):
     at: Any                             # int64 [3]: frames so far, where the next goes in the line, hops looked at
     line: Any                           # float32 [channel, frame]
     tops: Any                           # float32 [channel, RING], greatest error of each cell
+    high: Any                           # float32 [channel, RING], the greatest of what is above 4 kHz
+    band: Any                           # float32 [frame], that, around a cell
     last: Any                           # int64 [channel], end of what was told last
     frame: Any                          # float32 [PAD + 2 * hop], windowed
     r: Any                              # float64 [14]
@@ -79,30 +87,35 @@ class State(NamedTuple):
 class ClickDetector:
     """Finds clicks and jumps; the signal passes unchanged::
 
-        order-12 prediction of 21 ms, each 11 ms ─► residual ─► what stands out of 100 ms before and behind it
-            ─► predicted from the 11 ms before it, and backwards from those behind it ─► where both sides err
+        high-pass at 4 kHz ─► bursts that stand alone in 9 ms ──────────────────┐
+        order-12 prediction of 21 ms ─► residual ─► what stands out of 100 ms ──┴─►
+            predicted from the 11 ms before it, and backwards from those behind it ─► where both sides err
+
+    A **click** is a burst above 4 kHz of 0.9 ms at most, 8 dB over the peaks and `threshold_db` - 6.6 over the RMS of
+    the 9 ms on each side and of the 2 ms next to it, with about the same behind it as before: a drum, a castanet has a
+    tail, and what is louder behind it is an attack. Bursts that come at even distances are edges of a waveform.
 
     A sample is wrong if the residual of both predictions is. The first that the past did not predict and the last that
-    the future did not, bound a **click**: samples that do not belong there. If nothing lies between them each side fits
-    itself and not the other: a **discontinuity**, where samples were left out, put in or moved. See Vaseghi, "Advanced
-    digital signal processing and noise reduction", chapter 13, on impulses in the residual.
+    the future did not, bound a click. If nothing lies between them each side fits itself and not the other: a
+    **discontinuity**, where samples were left out, put in or moved. See Vaseghi, "Advanced digital signal processing
+    and noise reduction", chapter 13, on impulses in the residual. A click of up to 8 frames that is no burst above
+    4 kHz (low rates) needs 4 dB more than `threshold_db`.
 
-    What is found stands `threshold_db` over the RMS of the residual on both sides, and `threshold_db` - 14 over its
-    greatest value within 5 ms: a drum, a pluck, a plosive has a tail that no prediction from behind it removes. One
-    wrong sample (a bit that flipped) needs 4 dB less, a discontinuity 4 dB more. It is neither one of more than
-    four such within 200 ms (the
-    edges of a saw tooth) nor, unless it is very clear, the start of something louder (RMS of 21 ms up by 6 dB at a
+    What prediction finds stands `threshold_db` over the RMS of the residual on both sides, and `threshold_db` - 14
+    over its greatest value within 5 ms: a drum, a pluck, a plosive has a tail that no prediction from behind it
+    removes. One wrong sample needs 4 dB less, a discontinuity 4 dB more. It is neither one of more than four such
+    within 200 ms nor, unless it is very clear, the start of something louder (RMS of 21 ms up by 6 dB at a
     discontinuity, 12 dB at a click).
 
     Events, a channel, told 130 ms later: ``click``, from its first wrong sample to the one after the last, 1 ms at
-    most; ``discontinuity``, one sample, the first that does not follow. Exact to a sample at 30 dB and more, nearly
-    always to two below. Strength: peak of the residual over its RMS before it, in dB. Measures, [channel]: ``clicks``,
-    ``discontinuities``, how many. Latency: none.
+    most; ``discontinuity``, one sample, the first that does not follow. Mostly exact to a few samples; where prediction
+    does not tell, a burst's edges above 4 kHz. Strength: peak of the residual, or of the burst, over its RMS before it,
+    in dB. Measures, [channel]: ``clicks``, ``discontinuities``, how many. Latency: none.
 
-    Not found: what stands out less, among cymbals say; half of vinyl's quieter clicks; jumps of less than
-    about 0.005; a splice from quiet into loud, which is an attack; a bend without a jump; trains of discontinuities,
-    more than 20 a second. Attacks that jump in one sample to a pure tone, as only arithmetic makes them, and a few
-    drum machines, may be taken for one.
+    Not found: what stands out less; clicks with their peak above 4 kHz below `floor_dbfs` + 5.5; crackle at even
+    distances; most splices (about two of three with a clear step): a splice from quiet into loud is an attack, a bend
+    has no jump. A dry kick drum's beater, or the edges of a deep saw tooth at its onset, may be taken for a click.
+    So may what sequencers do at even steps (samples triggered again), fault or not.
     """
 
     threshold_db: float = param(20.0, 60.0, "peak of the residual over its RMS, both ways", default=26.0)
@@ -120,10 +133,12 @@ class ClickDetector:
         behind = widest + GUARD
         kept = (delay + 6) * hop
         size = 2 * hop + hop // CELLS + behind + 4 * GUARD + 64
+        high_taps, sizes = burst_sizes(rate, hop // CELLS)
         params = Params(hop, hop // CELLS, around, delay, widest, behind, kept, window(2 * hop),
-                        np.array([self.threshold_db, 10.0 ** (self.floor_dbfs / 20.0)]))
+                        np.array([self.threshold_db, 10.0 ** (self.floor_dbfs / 20.0)]), high_taps, sizes)
         return params, State(
             event_log(), np.array([0, kept, 0]), line(channels, kept), np.zeros((channels, RING), np.float32),
+            np.zeros((channels, RING), np.float32), np.zeros(band_size(sizes, hop // CELLS), np.float32),
             np.full(channels, -1, np.int64), np.zeros(PAD + 2 * hop, np.float32), np.zeros(14),
             np.zeros(TAPS, np.float32), np.zeros((2, TAPS)), np.zeros(MATRIX), np.zeros((4, size)),
             np.zeros(channels, np.int64), np.zeros(channels, np.int64))
@@ -155,8 +170,45 @@ def hop(row: Any, c: int, offset: int, p: Any, s: Any) -> None:
     levinson(s.r, 2 * p.hop, s.filters[0], s.taps)
     first = (hops - 1) * CELLS
     cell_tops(row, end - 2 * p.hop, s.taps, p.cell, s.tops[c], first % RING)
+    high_tops(row, end - 2 * p.hop, p.high_taps, p.sizes[APART], p.cell, s.high[c], first % RING)
     if hops > p.delay:
+        bursts(row, c, (hops - p.delay) * CELLS, offset, p, s)
         judge(row, c, (hops - p.delay) * CELLS, offset, p, s)
+
+
+@kernel
+def bursts(row: Any, c: int, first: int, offset: int, p: Any, s: Any) -> None:
+    """The cells of a hop, from the `first` on: bursts above 4 kHz that stand alone."""
+    tops, place = s.high[c], first % RING
+    least = BAND_FLOOR * p.thresholds[1]
+    if hmax(vmax(load(tops, place), load(tops, place + 8))) < least:
+        return
+    for k in range(CELLS):
+        if tops[place + k] < least or not alone_in_time(tops, first + k, p.sizes):
+            continue
+        at = s.at[1] - ((s.at[2] + 1) * p.hop - (first + k) * p.cell)
+        begin, length, strength = burst(row, at, p.cell, p.thresholds[0] - BAND_DB, p.high_taps, p.sizes, s.band)
+        frame = (first + k) * p.cell
+        kind, start, end, over = look(row, at, frame, 0, p, s)
+        start, end = start + offset, end + offset
+        if length > 0 and (kind == NOTHING or abs(start - (frame + begin + offset)) > p.widest):
+            kind, start, over = CLICK, frame + begin + offset, strength
+            end = start + length
+        if length > 0 or kind == JUMP:
+            tell(kind, start, end, over, c, p, s)
+
+
+@kernel
+def tell(kind: int, start: int, end: int, strength: float, c: int, p: Any, s: Any) -> None:
+    """An event, unless there was one just now."""
+    if start <= s.last[c]:
+        return
+    s.last[c] = start + p.widest + 1
+    if kind == CLICK:
+        s.clicks[c] += 1
+    else:
+        s.discontinuities[c] += 1
+    emit(s.log, kind, WHOLE, start, end, c, strength)
 
 
 @kernel
@@ -181,7 +233,10 @@ def judge(row: Any, c: int, first: int, offset: int, p: Any, s: Any) -> None:
                 m * (3 * CELLS - 1) >= STANDS_OUT * (total - m):
             looks += 1
             back = (s.at[2] + 1) * p.hop - (first + k) * p.cell
-            look(row, s.at[1] - back, (first + k) * p.cell, rivals(tops, first + k, m, p.around), offset, c, p, s)
+            kind, start, end, over = look(row, s.at[1] - back, (first + k) * p.cell,
+                                          rivals(tops, first + k, m, p.around), p, s)
+            if kind == JUMP or (kind == CLICK and end - start <= FEW and over > p.thresholds[0] + CLICK_DB):
+                tell(kind, start + offset, end + offset, over, c, p, s)
 
 
 @kernel
@@ -197,8 +252,11 @@ def rivals(tops: Any, at: int, m: Any, around: int) -> int:
 
 
 @kernel
-def look(row: Any, place: int, frame: int, others: int, offset: int, c: int, p: Any, s: Any) -> None:
-    """Predict the cell at ``row[place]``, the stream's `frame`, from what was before it and from what comes."""
+def look(row: Any, place: int, frame: int, others: int, p: Any, s: Any) -> Any:
+    """Predict the cell at ``row[place]``, the stream's `frame`, from what was before it and from what comes.
+
+    (kind, first frame, end, dB).
+    """
     z, back, e, g = s.near[0], s.near[1], s.near[2], s.near[3]
     left = p.hop + 2 * GUARD            # of z, before the cell
     used = left + p.cell + GUARD + p.behind + p.hop + GUARD
@@ -212,7 +270,7 @@ def look(row: Any, place: int, frame: int, others: int, offset: int, c: int, p: 
             wrong = n
     over = db(abs(e[wrong]) / rms(e, GUARD, wrong - GUARD))
     if over < p.thresholds[0] - SINGLE_DB or (others > EDGES and not alone(e, wrong, s.filters[0])):
-        return
+        return NOTHING, 0, 0, 0.0
     for n in range(used):
         back[n] = z[used - 1 - n]
     rest = used - 1 - (wrong + p.behind)
@@ -224,14 +282,7 @@ def look(row: Any, place: int, frame: int, others: int, offset: int, c: int, p: 
     for n in range(GUARD, used):
         back[used - 1 - n] = g[n]
     kind, first, end, strength = decide(row, place - left, wrong, used, others, p, s)
-    start = frame - left + first + offset
-    if kind != NOTHING and start > s.last[c]:
-        s.last[c] = start + p.widest + 1
-        if kind == CLICK:
-            s.clicks[c] += 1
-        else:
-            s.discontinuities[c] += 1
-        emit(s.log, kind, WHOLE, start, start + end - first, c, strength)
+    return kind, frame - left + first, frame - left + end, strength
 
 
 @kernel
@@ -271,7 +322,7 @@ def decide(row: Any, place: int, wrong: int, used: int, others: int, p: Any, s: 
         needed -= SINGLE_DB
     elif width < 0 or width > p.widest or others > EDGES or (
             (width == 0 or min(over, tail) < CERTAIN_DB)
-            and db(rise(row, place + wrong, p)) > (RISE_DB if width else JUMP_RISE_DB)):
+            and db(rise(row, place + wrong - GUARD, place + behind, 2 * p.hop)) > (RISE_DB if width else JUMP_RISE_DB)):
         kind = NOTHING
     reach = needed - REACH_DB
     if peak < p.thresholds[1] or over < needed or db(peak_back / rms(g, behind, used - GUARD)) < needed - 2.0 or \
@@ -285,14 +336,3 @@ def decide(row: Any, place: int, wrong: int, used: int, others: int, p: Any, s: 
 def db(ratio: float) -> Any:
     """Of amplitudes."""
     return 20.0 * math.log10(ratio)
-
-
-@kernel
-def rise(row: Any, at: int, p: Any) -> Any:
-    """By what the RMS of 20 ms is greater behind a place than before it."""
-    frames = 2 * p.hop
-    before, after = 1e-8 * frames, 1e-8 * frames
-    for n in range(frames):
-        v, w = np.float64(row[at - GUARD - 1 - n]), np.float64(row[at + p.behind + n])
-        before, after = before + v * v, after + w * w
-    return math.sqrt(after / before)

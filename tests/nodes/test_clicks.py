@@ -89,6 +89,19 @@ def test_attacks_of_drums_and_strings_are_none(rate: int) -> None:
     assert found(hits(rate)) == []
 
 
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+def test_a_short_ring_is_a_click_and_a_longer_one_a_hit(rate: int) -> None:
+    t = np.arange(round(0.02 * rate)) / rate
+    for length_ms, whole in ((0.5, 1), (0.8, 1), (8.0, 0), (15.0, 0)):
+        x, start = tones(rate), rate
+        ring = 0.2 * np.cos(2 * np.pi * 4500 * t) * np.exp(-t / (0.0003 * length_ms)) * (t < 0.001 * length_ms)
+        x[start:start + t.size] += ring.astype(np.float32)
+        events = [event for event in found(x, rate) if event[0] == "click"]
+        assert len(events) == whole
+        for _, _, first, end in events:
+            assert abs(first - start) < 0.0005 * rate and end - start <= 0.0012 * rate
+
+
 def test_a_click_between_the_drums_is_found() -> None:
     x = hits(RATE)
     x[50_400] += 0.4
@@ -131,7 +144,7 @@ def test_the_same_in_any_cutting() -> None:
     x[0] = np.concatenate([x[0, :35_000], x[0, 35_100:], x[0, :100]])
     whole, rng = found(x, blocks=8192), np.random.default_rng(3)
     assert len(whole) == 4
-    for blocks in (1, 7, 511, 512, 513, lambda: int(rng.integers(1, 2000))):
+    for blocks in (lambda: int(rng.integers(1, 40)), 511, 512, 513, lambda: int(rng.integers(1, 2000))):
         assert sorted(found(x, blocks=blocks)) == sorted(whole)
 
 
