@@ -1,10 +1,11 @@
 """`Rack`: the control thread's side of a running plan. It computes, sends letters, and keeps alive what they name."""
 
+import contextlib
 import itertools
 import struct
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from flowaudio.runtime.tap import IN_SLOT, OUT_SLOT, Tap
 from flowaudio.runtime.timeline import Moment, Timeline, curve, from_now, steps, without
 from flowaudio.runtime.voice import Voice, found
 
-__all__ = ["Counters", "Rack"]
+__all__ = ["Counters", "Journal", "Rack"]
 
 Array = np.ndarray[Any, Any]
 
@@ -49,6 +50,24 @@ class Counters(NamedTuple):
     late_blocks: int                    # that took longer than they last
     late_letters: int                   # changes that came too late for their frame, and were made at once
     stale_changes: int                  # that were overtaken, or meant for a node that is gone
+
+
+class Journal(Protocol):
+    """Who is told of every request that changes what sounds, as a recorder is.
+
+    A rack's output follows from its input, the requests in their order, and the positions that each of them went by:
+    nothing else that time or threads do has a part in it, as long as no letter comes too late.
+    """
+
+    def asked(self, what: str, *arguments: Any) -> contextlib.AbstractContextManager[None]:
+        """Entered before a request is carried out and left behind it, with the rack's lock held.
+
+        ``"change", name, values, at, ramp_ms``; ``"automate", name, parameter, points``; ``"swap", graph``;
+        ``"gain", gain, ms``; ``"bypass", amount, ms``; ``"feed"``.
+        """
+
+    def position(self, frame: int) -> int:
+        """The position that the request goes by: the rack is at `frame`, and who repeats a run says where it was."""
 
 
 class _Sent(NamedTuple):
@@ -77,6 +96,11 @@ class Rack:
         self.lead_frames = lead_frames
         self.fade_ms = fade_ms
         self.lock = threading.RLock()
+        self.journal: Journal | None = None
+        """Who is told of every request from now on."""
+        self.requests = 0
+        """How many there have been, without feeding."""
+        self._asking = False
         self._graph = _owned(graph)
         self._slots = Slots()
         self._layouts: dict[tuple[object, ...], int] = {}
@@ -212,12 +236,12 @@ class Rack:
         :param at: the frame at which it begins; by default as soon as it can be known.
         :returns: that frame.
         """
-        with self.lock:
+        with self._asked("change", name, values, at, ramp_ms):
             wanted = _with(self._node(name), values)    # what is wrong with the values is said now
             self._try(name, wanted)
             frames = ms_to_frames(self.fade_ms if ramp_ms is None else ramp_ms, self.rate)
-            if at is not None and at < self.position:
-                raise ParameterError(f"frame {at} is past: the engine is at frame {self.position}")
+            if at is not None and at < (position := self._position()):
+                raise ParameterError(f"frame {at} is past: the engine is at frame {position}")
             now = self._now()
             if at is not None and at > now:
                 self._rehearse(name, wanted)
@@ -235,9 +259,9 @@ class Rack:
         It takes the place of what was planned for that parameter before. A parameter that has no values in between (a
         mode, a delay time) goes from one to the next in steps.
         """
-        with self.lock:
+        points = list(points) if isinstance(points, Iterable) else points
+        with self._asked("automate", name, parameter, points):
             node = self._node(name)
-            points = list(points) if isinstance(points, Iterable) else points
             known = declaration(node).params.get(parameter)
             smooth = known is None or known.interpolated
             pieces = curve(points, self.rate) if smooth else steps(points, self.rate)
@@ -258,8 +282,9 @@ class Rack:
         :returns: the frame at which the new plan begins to run.
         :raises GraphError, ParameterError: what is wrong with it; the old one goes on.
         """
-        with self.lock:
-            at = self._swap(_owned(graph))
+        graph = _owned(graph)
+        with self._asked("swap", graph):
+            at = self._swap(graph)
             self.feed()
             return at
 
@@ -331,8 +356,10 @@ class Rack:
         :raises GraphError, ParameterError: what was planned and cannot be made any more, since the graph is another
             one. All the rest is done.
         """
-        with self.lock:
+        with self._asked("feed"):
             self.collect()
+            if not self._timeline:
+                return
             now = self._now()
             later: list[Moment] = []
             errors: list[FlowaudioError] = []
@@ -367,9 +394,29 @@ class Rack:
 
     # What follows is called with the lock held.
 
+    @contextlib.contextmanager
+    def _asked(self, what: str, *arguments: Any) -> Iterator[None]:
+        """The lock, for a request; who keeps the journal is told of it. What one request asks of another is a part
+        of it."""
+        with self.lock:
+            if self._asking:
+                yield
+                return
+            self.requests += what != "feed"
+            self._asking = True
+            try:
+                with contextlib.nullcontext() if self.journal is None else self.journal.asked(what, *arguments):
+                    yield
+            finally:
+                self._asking = False
+
+    def _position(self) -> int:
+        """The position, as a request goes by it."""
+        return self.position if self.journal is None or not self._asking else self.journal.position(self.position)
+
     def _now(self) -> int:
         """The frame at which something can be made that is asked for now: behind the last swap, which it is about."""
-        return max(self.position + self.lead_frames, self._swap_at)
+        return max(self._position() + self.lead_frames, self._swap_at)
 
     def _node(self, name: str) -> Any:
         if name not in self._graph or name in (IN, OUT):
@@ -510,10 +557,10 @@ class Rack:
         return self._slots[point], op.outputs[0].channels
 
     def _fade(self, kind: int, value: float, ms: float | None) -> int:
-        with self.lock:
+        with self._asked("gain" if kind == rack.GAIN_KIND else "bypass", value, ms):
             if not 0.0 <= value <= 1.0:
                 raise ParameterError(f"a fade goes to a gain between 0 and 1 (got {shown(value)})")
-            at = self.position + self.lead_frames   # no swap need be waited for
+            at = self._position() + self.lead_frames    # no swap need be waited for
             self._post.send(at, kind, struct.unpack("q", struct.pack("d", value))[0],
                             ms_to_frames(self.fade_ms if ms is None else ms, self.rate))
             return at

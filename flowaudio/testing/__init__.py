@@ -1,4 +1,5 @@
-"""For tests of one's own: the laws that every node keeps, strategies for Hypothesis, sound cards in virtual time.
+"""For tests of one's own: the laws that every node keeps, strategies for Hypothesis, sound cards in virtual time, and
+live runs that are recorded and replayed bit for bit.
 
 Parts are imported when they are first asked for; :func:`check_node` and the strategies need the package hypothesis.
 """
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowaudio.testing.check import LawBroken, check_node
     from flowaudio.testing.laws import LAWS, Law, Trial
+    from flowaudio.testing.recorder import Recorder, Replayed, replay
     from flowaudio.testing.signals import signal
     from flowaudio.testing.simulated import SimulatedCard, SimulatedStream
     from flowaudio.testing.virtual import VirtualClock
@@ -16,14 +18,15 @@ if TYPE_CHECKING:
 _PLACES = {
     "check": ("LawBroken", "check_node"),
     "laws": ("LAWS", "Law", "Trial"),
+    "recorder": ("Recorder", "Replayed", "replay"),
     "signals": ("signal",),
     "simulated": ("SimulatedCard", "SimulatedStream"),
     "virtual": ("VirtualClock",),
 }
 _FOUND = {name: place for place, names in _PLACES.items() for name in names}
 
-__all__ = ["LAWS", "Law", "LawBroken", "SimulatedCard", "SimulatedStream", "Trial", "VirtualClock", "check_node",
-           "signal"]
+__all__ = ["LAWS", "Law", "LawBroken", "Recorder", "Replayed", "SimulatedCard", "SimulatedStream", "Trial",
+           "VirtualClock", "check_node", "replay", "signal"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,8 +22,8 @@ class LawBroken(AssertionError):
     """A node breaks a law: which one, how, and the smallest trial in which it does."""
 
     def __init__(self, law: str, trial: Trial, wrong: str) -> None:
-        name = type(trial.node).__name__
-        super().__init__(f"{name} breaks the law of {law} ({LAWS[law].says}): {wrong}. Smallest trial: {trial}")
+        name, cure = type(trial.node).__name__, f"; {LAWS[law].cure}" if LAWS[law].cure else ""
+        super().__init__(f"{name} breaks the law of {law} ({LAWS[law].says}): {wrong}{cure}. Smallest trial: {trial}")
         self.law, self.trial, self.wrong = law, trial, wrong
 
 

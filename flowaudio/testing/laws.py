@@ -78,6 +78,7 @@ class Law(NamedTuple):
     examples: int = 20
     limits: bool = False                # with parameters at their limits
     once: bool = False                  # one trial, with default parameters, says it all
+    cure: str = ""                      # what helps, mostly
 
 
 # --- what a run leaves behind ---------------------------------------------------------------------------------------
@@ -117,14 +118,14 @@ def _differ(first: tuple[Array, Plan], second: tuple[Array, Plan]) -> str | None
 
 # --- the laws -------------------------------------------------------------------------------------------------------
 
-def cutting(trial: Trial) -> str | None:
+def _cutting(trial: Trial) -> str | None:
     x = trial.signal()
     whole, pieces = trial.plan(), trial.plan()
     found = _differ((whole.process(x), whole), (_in_pieces(pieces, x, trial.lengths), pieces))
     return found and f"cut into these blocks, {found} in one piece"
 
 
-def short_blocks(trial: Trial) -> str | None:
+def _short_blocks(trial: Trial) -> str | None:
     x = trial.signal(frames=700)
     whole = trial.plan().process(x)
     for length in (1, 2, 3, 5, 8, 31, 33):
@@ -136,7 +137,7 @@ def short_blocks(trial: Trial) -> str | None:
     return None
 
 
-def reset(trial: Trial) -> str | None:
+def _reset(trial: Trial) -> str | None:
     x = trial.signal()
     plan, fresh = trial.plan(), trial.plan()
     plan.process(trial.signal("noise"))
@@ -145,7 +146,7 @@ def reset(trial: Trial) -> str | None:
     return found and f"after a reset, {found} with a new plan"
 
 
-def independence(trial: Trial) -> str | None:
+def _independence(trial: Trial) -> str | None:
     """Two of a kind, side by side: neither hears the other."""
     x = trial.signal()
     alone, one, other = trial.plan(), trial.plan(), trial.plan()
@@ -159,15 +160,15 @@ def independence(trial: Trial) -> str | None:
     return found and f"while a second one runs, {found} alone"
 
 
-def silence(trial: Trial) -> str | None:
+def _silence(trial: Trial) -> str | None:
     y = trial.plan().process(np.zeros((trial.channels, max(trial.frames, 2000)), np.float32))
     if not y.any():
         return None
     c, n = np.argwhere(y)[0]
-    return f"silence in gives {y[c, n]:.9g} out in channel {c}, frame {n} (declare silent=False if it shall)"
+    return f"silence in gives {y[c, n]:.9g} out in channel {c}, frame {n}"
 
 
-def stability(trial: Trial) -> str | None:
+def _stability(trial: Trial) -> str | None:
     """Full scale for half a second, then silence."""
     plan = trial.plan(1024)
     x = signal("noise", trial.seed, trial.channels, trial.rate)
@@ -193,13 +194,13 @@ def _decibels(value: Any) -> float:
     return total
 
 
-def sane(trial: Trial) -> str | None:
+def _sane(trial: Trial) -> str | None:
     plan = trial.plan(1024)
     plan.process(trial.signal(loudest=10.0))
     return "it fails, or puts out what is no number" if plan.trouble else None
 
 
-def numbers(trial: Trial) -> str | None:
+def _numbers(trial: Trial) -> str | None:
     """Whatever a float32 can be, and noise behind it. (What is no number is silenced by the plan, and counted.)"""
     plan = trial.plan(128)
     for kind in ("extremes", "noise"):
@@ -210,7 +211,7 @@ def numbers(trial: Trial) -> str | None:
     return "after a reset it still fails" if plan.trouble else None
 
 
-def denormals(trial: Trial) -> str | None:
+def _denormals(trial: Trial) -> str | None:
     """What decays, decays to zero; what comes in so may go out so."""
     plan = trial.plan()
     plan.process(trial.signal("denormals"))
@@ -223,7 +224,7 @@ def denormals(trial: Trial) -> str | None:
     return f"it puts out the denormal number {y[c, n]:.3g} in channel {c}, frame {n}: the next node is slow with it"
 
 
-def in_place(trial: Trial) -> str | None:
+def _in_place(trial: Trial) -> str | None:
     cls = type(trial.node)
     declared = declaration(cls)
     x = trial.signal()
@@ -237,7 +238,7 @@ def in_place(trial: Trial) -> str | None:
     return found and f"with output and input in one memory, {found} in two"
 
 
-def latency(trial: Trial) -> str | None:
+def _latency(trial: Trial) -> str | None:
     plan = trial.plan()
     x = np.zeros((trial.channels, 4000 + plan.latency), np.float32)
     x[:, 1000] = 0.25
@@ -249,7 +250,7 @@ def latency(trial: Trial) -> str | None:
     return f"it declares a latency of {plan.latency} frames, but {heard}"
 
 
-def memory(trial: Trial) -> str | None:
+def _memory(trial: Trial) -> str | None:
     """What stands beside its inputs and outputs is none of its business, and its outputs are its own to fill."""
     x, outputs = trial.signal(), []
     for poison in POISONS:
@@ -286,7 +287,7 @@ def _beside(plan: Plan, arena: Array, frames: int) -> Array:
     return free
 
 
-def machine_code(trial: Trial) -> str | None:
+def _machine_code(trial: Trial) -> str | None:
     """No reference counts, no allocation, no lock, no GIL: neither as a symbol nor as a name in the object code."""
     name = type(trial.node).__name__
     declared = declaration(trial.node)
@@ -299,7 +300,7 @@ def machine_code(trial: Trial) -> str | None:
     return f"its machine code calls {bad[0]}" if bad else None
 
 
-def documents(trial: Trial) -> str | None:
+def _documents(trial: Trial) -> str | None:
     """Nothing but the declared parameters counts, and they survive being written down."""
     cls = type(trial.node)
     again = from_dict(cls, as_dict(trial.node))
@@ -310,14 +311,14 @@ def documents(trial: Trial) -> str | None:
     return found and f"an equal node does not sound equal: {found}"
 
 
-def linearity(trial: Trial) -> str | None:
+def _linearity(trial: Trial) -> str | None:
     a, b = trial.signal(), signal("noise", trial.seed + 1, trial.channels, trial.frames)
     both = trial.plan().process(0.5 * a + 0.25 * b)
     apart = 0.5 * trial.plan().process(a).astype(np.float64) + 0.25 * trial.plan().process(b)
     return _far(both, apart, "of a sum is not the sum of what it makes of each")
 
 
-def time_invariance(trial: Trial) -> str | None:
+def _time_invariance(trial: Trial) -> str | None:
     shift = 1 + trial.seed % 300
     x = trial.signal()
     later = np.concatenate([np.zeros((trial.channels, shift), np.float32), x], axis=1)
@@ -331,7 +332,7 @@ def _far(y: Array, expected: Array, what: str) -> str | None:
     return f"what it makes {what}: off by {error:.3g}" if error > bound else None
 
 
-def speed(trial: Trial) -> str | None:
+def _speed(trial: Trial) -> str | None:
     plan = Plan(trial.graph(), 48_000, 2, 256)
     x = signal("noise", 1, 2, 48_000)
     plan.process(x)
@@ -347,25 +348,41 @@ def _timed(plan: Plan, x: Array) -> float:
 
 
 LAWS = {
-    "machine code": Law("a kernel allocates nothing, locks nothing and calls no Python", machine_code, once=True),
-    "speed": Law("it is fast enough for real time", speed, once=True),
-    "latency": Law("the declared latency is the latency", latency, lambda declared: bool(declared.inputs), once=True),
-    "memory": Law("a kernel keeps to its inputs and outputs, and fills these", memory, examples=8),
-    "in place": Law("working in place changes nothing, where declared", in_place,
-                    lambda declared: declared.in_place, examples=8),
-    "independence": Law("two nodes of a kind do not hear each other", independence, examples=8),
-    "cutting": Law("no cut into blocks changes a bit of the sound, of a measure or of an event", cutting),
-    "short blocks": Law("nor do blocks of a few frames", short_blocks, once=True),
-    "reset": Law("a reset brings back the beginning", reset, examples=8),
-    "silence": Law("silence in, silence out, where declared", silence, lambda declared: declared.silent, examples=8),
-    "stability": Law("no parameter makes it explode", stability, examples=8, limits=True),
-    "sane input": Law("sane input makes no trouble", sane, examples=12),
-    "numbers": Law("it survives whatever a float32 can be", numbers, examples=10),
-    "denormals": Law("no denormal number comes out", denormals, examples=6),
-    "documents": Law("nothing but the declared parameters counts", documents, examples=8),
-    "linearity": Law("the sum of two signals gives the sum of both results, where declared", linearity,
-                     lambda declared: declared.linear, examples=8),
-    "time invariance": Law("later in, the same later out, where declared", time_invariance,
-                           lambda declared: declared.time_invariant, examples=8),
+    "machine code": Law("a kernel allocates nothing, locks nothing and calls no Python", _machine_code, once=True,
+                        cure="allocate in prepare(), and keep what the kernel needs in the state"),
+    "speed": Law("it is fast enough for real time", _speed, once=True),
+    "memory": Law("a kernel keeps to its inputs and outputs, and fills these", _memory, examples=8,
+                  cure="stay within the shape of each array, and write every frame of every output"),
+    "in place": Law("working in place changes nothing, where declared", _in_place,
+                    lambda declared: declared.in_place, examples=8,
+                    cure="read a frame before it is written over, or leave in_place=True out"),
+    "independence": Law("two nodes of a kind do not hear each other", _independence, examples=8,
+                        cure="make the state anew in every call of prepare()"),
+    "cutting": Law("no cut into blocks changes a bit of the sound, of a measure or of an event", _cutting,
+                   cure="keep in the state what a block needs of the one before, and count frames, not blocks"),
+    "short blocks": Law("blocks of a few frames change nothing, either", _short_blocks, once=True,
+                        cure="keep in the state what a block needs of the one before, and count frames, not blocks"),
+    "reset": Law("a reset brings back the beginning", _reset, examples=8,
+                 cure="keep in the state all that the kernel changes, and nothing of it in the parameters"),
+    "silence": Law("silence in, silence out, where declared", _silence, lambda declared: declared.silent, examples=8,
+                   cure="start from a state that is silent, or declare silent=False"),
+    "stability": Law("no parameter makes it explode", _stability, examples=8, limits=True,
+                     cure="narrow the range of that parameter, or hold the feedback below 1"),
+    "sane input": Law("sane input makes no trouble", _sane, examples=12,
+                      cure="guard divisions, roots and logarithms against what may come in"),
+    "numbers": Law("it survives whatever a float32 can be", _numbers, examples=10,
+                   cure="keep no intermediate result where a reset does not reach it"),
+    "denormals": Law("no denormal number comes out", _denormals, examples=6,
+                     cure="set to zero what is too quiet to be heard"),
+    "latency": Law("the declared latency is the latency", _latency, lambda declared: bool(declared.inputs), once=True,
+                   cure="let latency(self, format) return what the kernel does"),
+    "documents": Law("nothing but the declared parameters counts", _documents, examples=8,
+                     cure="compute in prepare(), from the declared parameters alone"),
+    "linearity": Law("the sum of two signals gives the sum of both results, where declared", _linearity,
+                     lambda declared: declared.linear, examples=8,
+                     cure="leave linear=True out if it is not meant to be"),
+    "time invariance": Law("later in, the same later out, where declared", _time_invariance,
+                           lambda declared: declared.time_invariant, examples=8,
+                           cure="leave time_invariant=True out if it is not meant to be"),
 }
 """By name, in the order in which they are tried."""

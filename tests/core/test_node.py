@@ -61,7 +61,8 @@ def test_what_is_no_node(value: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "snake"), [
-    ("OnePole", "one_pole"), ("DCDetector", "dc_detector"), ("Gain", "gain"), ("LevelMeter", "level_meter"), ("Eq3Band", "eq3_band"), ("x", "x")])
+    ("OnePole", "one_pole"), ("DCDetector", "dc_detector"), ("Gain", "gain"),
+    ("LevelMeter", "level_meter"), ("Eq3Band", "eq3_band"), ("x", "x")])
 def test_names(name: str, snake: str) -> None:
     assert snake_case(name) == snake
 
