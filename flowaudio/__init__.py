@@ -9,8 +9,12 @@ Importing this opens no device and loads no codec; the parts are imported when t
     fa.process("talk.wav", "talk.mp3", preset="podcast")
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from flowaudio import live as _live
 
 if TYPE_CHECKING:
     from flowaudio.core.errors import (
@@ -83,6 +87,10 @@ if TYPE_CHECKING:
         loudness,
         spectrogram,
     )
+    from flowaudio.notebook.drawing import picture
+    from flowaudio.notebook.listening import listen
+    from flowaudio.notebook.panel import Panel, live
+    from flowaudio.notebook.sound import Signal, show
     from flowaudio.stream.analysis import analyze
     from flowaudio.stream.compare import Comparison, compare
     from flowaudio.stream.config import AudioConfig, AudioStream
@@ -121,6 +129,10 @@ _PLACES = {
               "StereoMeter", "StuckChannelDetector", "Sweep", "TempoTracker", "loudness", "spectrogram"),
     "stream.analysis": ("analyze",),
     "stream.compare": ("Comparison", "compare"),
+    "notebook.drawing": ("picture",),
+    "notebook.listening": ("listen",),
+    "notebook.panel": ("Panel",),
+    "notebook.sound": ("Signal", "show"),
     "stream.config": ("AudioConfig", "AudioStream"),
     "stream.faults": ("Finding",),
     "stream.presets": ("QualityPreset", "quality_presets"),
@@ -190,6 +202,7 @@ __all__ = [
     "OnePole",
     "Opus",
     "Pan",
+    "Panel",
     "ParameterError",
     "PhaseDetector",
     "Pick",
@@ -203,6 +216,7 @@ __all__ = [
     "Reverb",
     "Save",
     "Set",
+    "Signal",
     "SilenceDetector",
     "Sine",
     "SoundCard",
@@ -230,17 +244,22 @@ __all__ = [
     "integer",
     "items",
     "kernel",
+    "listen",
+    "live",
     "load",
+    "load_ipython_extension",
     "loads",
     "loudness",
     "node",
     "param",
+    "picture",
     "probe",
     "process",
     "quality_presets",
     "record",
     "render",
     "shipped",
+    "show",
     "spectrogram",
 ]
 
@@ -255,3 +274,25 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Live(ModuleType):
+    """The package of that name, which is a function, too: ``fa.live(graph)`` shows a panel in a notebook."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return import_module(f"{__name__}.notebook.panel").live(*arguments, **named)
+
+
+_live.__class__ = _Live
+if not TYPE_CHECKING:
+    live = _live
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext flowaudio``: what `import flowaudio` does by itself in a notebook."""
+    import_module(f"{__name__}.notebook.formatters").register(shell)
+
+
+_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+if _shell is not None:                  # in a notebook graphs show themselves; elsewhere nothing is loaded for it
+    load_ipython_extension(_shell)

@@ -18,7 +18,7 @@ BELOW = {
     "live": {"core", "graph", "runtime", "io"},
     "stream": {"core", "nodes", "graph", "runtime", "io"},
     "notebook": {"core", "nodes", "graph", "runtime", "io", "live", "stream"},
-    "cli": {"core", "nodes", "graph", "runtime", "io", "live", "stream"},
+    "cli": {"core", "nodes", "graph", "runtime", "io", "live", "stream", "notebook"},
     "__main__": {"cli"},
 }
 """What each layer may import, beside itself. The package's own `__init__` stands above all of them."""

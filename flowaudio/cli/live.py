@@ -25,7 +25,6 @@ from flowaudio.cli.live_lines import (
     summary,
     tell_summary,
 )
-from flowaudio.cli.live_meters import Metered, metered, straight, takes_input
 from flowaudio.cli.live_screen import COUNTED, GOOD, Screen
 from flowaudio.cli.live_session import Session, free_name
 from flowaudio.cli.live_terminal import Terminal, without_errors
@@ -42,6 +41,7 @@ from flowaudio.live.engine import Engine
 from flowaudio.live.events import Event
 from flowaudio.live.rules import ANY, Action
 from flowaudio.live.streams import is_card
+from flowaudio.stream.metering import Metered, metered, straight, takes_input
 
 __all__ = ["run"]
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowaudio.cli.failures import one_line
-from flowaudio.cli.live_meters import Levels
 from flowaudio.cli.live_screen import View
 from flowaudio.cli.output import clock, facts
 from flowaudio.live.events import Event
 from flowaudio.live.filling import facts as facts_of
 from flowaudio.live.stats import Stats
+from flowaudio.stream.metering import Levels
 
 __all__ = ["event_line", "json_line", "plain_line", "print_event", "print_json_line", "summary", "tell_summary"]
 

@@ -10,13 +10,13 @@ from rich.cells import cell_len
 
 from flowaudio.cli.failures import one_line
 from flowaudio.cli.live_bars import BLOCKS, Glyphs, axis, bar, columns, scale, short_db
-from flowaudio.cli.live_meters import Levels
 from flowaudio.cli.live_spectrum import Spectrum
 from flowaudio.cli.live_terminal import Line, fitted
 from flowaudio.cli.output import clock, rate
 from flowaudio.live.events import Event
 from flowaudio.live.stats import Stats
 from flowaudio.nodes.loudness import LoudnessReading
+from flowaudio.stream.metering import Levels
 
 __all__ = ["COUNTED", "GOOD", "HELP", "Screen", "View"]
 

@@ -10,7 +10,6 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from flowaudio.cli import kernels
-from flowaudio.cli.live_meters import Metered, Meters, metered
 from flowaudio.cli.live_screen import COUNTED, View
 from flowaudio.cli.live_spectrum import FRAMES
 from flowaudio.core import cache
@@ -19,6 +18,7 @@ from flowaudio.graph.graph import Graph
 from flowaudio.graph.watching import POLL_S, Watched
 from flowaudio.live.engine import Engine
 from flowaudio.live.recording import FlightRecorder, Recording
+from flowaudio.stream.metering import Metered, Meters, metered
 
 __all__ = ["MARKS", "Session", "free_name"]
 

@@ -14,13 +14,13 @@ from screens import OTHER_SCREEN, Emulator
 from flowaudio.cli.live_bars import ASCII, BLOCKS, axis, bar, columns, scale, short_db
 from flowaudio.cli.live_keys import typed
 from flowaudio.cli.live_lines import json_line, plain_line
-from flowaudio.cli.live_meters import Levels
 from flowaudio.cli.live_screen import HELP, Screen, View
 from flowaudio.cli.live_spectrum import FRAMES, Spectrum
 from flowaudio.cli.live_terminal import Line, Painter, fitted
 from flowaudio.live.events import Event
 from flowaudio.live.stats import Stats
 from flowaudio.nodes.loudness import LoudnessReading
+from flowaudio.stream.metering import Levels
 
 RATE = 48_000
 
