@@ -33,6 +33,7 @@ def music(seconds: float, seed: int = 0) -> np.ndarray:
     since = t % 0.5
     pitch = 220 * 2 ** (rng.integers(0, 12, 1000)[(t / 0.5).astype(int)] / 12)
     wave = 0.3 * np.sin(2 * np.pi * pitch * since) * np.exp(-5 * since) * np.minimum(since / 0.005, 1)
+    wave *= np.clip((0.5 - since) / 0.02, 0, 1) ** 2            # let go, not cut off
     x = np.stack([wave, 0.8 * np.roll(wave, 400)]) + 1e-4 * rng.standard_normal((2, t.size))
     return (x * np.minimum(1, np.minimum(t, t[::-1]) / 0.2) ** 2).astype(np.float32)
 
