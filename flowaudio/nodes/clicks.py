@@ -113,7 +113,7 @@ class ClickDetector:
     in dB. Measures, [channel]: ``clicks``, ``discontinuities``, how many. Latency: none.
 
     Not found: what stands out less; clicks with their peak above 4 kHz below `floor_dbfs` + 5.5; crackle at even
-    distances; most splices (about two of three with a clear step): a splice from quiet into loud is an attack, a bend
+    distances; most splices (about half of those with a clear step): a splice from quiet into loud is an attack, a bend
     has no jump. A dry kick drum's beater, or the edges of a deep saw tooth at its onset, may be taken for a click.
     So may what sequencers do at even steps (samples triggered again), fault or not.
     """
