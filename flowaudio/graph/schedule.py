@@ -1,6 +1,8 @@
 """From a wiring to the operations of a plan: order, channels, sums, delays that keep paths aligned, feedback."""
 
+import contextlib
 import dataclasses
+import functools
 from typing import Any
 
 from flowaudio.core.errors import GraphError, ParameterError
@@ -53,9 +55,7 @@ class _Scheduler:
         self.signals: dict[tuple[str, str], Buffer] = {(IN, "out"): self.input}
         self.readers: dict[Edge, Op] = {}
         self.arriving: dict[tuple[str, str], list[Edge]] = {}
-        self.entering: dict[str, list[Edge]] = {}
         for edge in wiring.edges:
-            self.entering.setdefault(edge.target, []).append(edge)
             self.arriving.setdefault((edge.target, edge.input), []).append(edge)
 
     def run(self) -> Schedule:
@@ -74,7 +74,7 @@ class _Scheduler:
             if not edges:
                 ports[port.name] = ports[port.default or ""]
             elif port.many:
-                ports[port.name] = [self._aligned(e, latency, self._channels(name)) for e in edges]
+                ports[port.name] = [self._aligned(e, latency, self._channels(edges)) for e in edges]
             else:
                 ports[port.name] = [self._joined(name, edges, latency)]
         counts = tuple(b.channels for port in declared.inputs for b in ports[port.name])
@@ -111,10 +111,28 @@ class _Scheduler:
     def _signal(self, edge: Edge) -> Buffer:
         return self.signals[(edge.source, edge.output)]
 
-    def _channels(self, target: str) -> int:
-        """Channels that a feedback edge has to bring to a node: those of what it is fed otherwise."""
-        forward = next((e for e in self.entering.get(target, ()) if not e.feedback), None)
-        return self._signal(forward).channels if forward is not None else self.channels
+    def _channels(self, edges: list[Edge]) -> int:
+        """Channels that feedback edges have to bring to a port: those of what else arrives there, else what they carry.
+
+        A loop that nothing enters from outside carries as many channels as the graph.
+        """
+        forward = next((self._signal(e).channels for e in edges if not e.feedback), 0)
+        return forward or next((self._carried[e.source] for e in edges if e.source in self._carried), self.channels)
+
+    @functools.cached_property
+    def _carried(self) -> dict[str, int]:
+        """Channels that come out of each node, wherever it stands; without those that only loops lead to."""
+        known, before = {IN: self.channels}, 0
+        while len(known) > before:
+            before = len(known)
+            for name, node in self.wiring.nodes.items():
+                arriving = [self.arriving.get((name, port.name)) for port in declaration(node).inputs]
+                counts = [next((known[e.source] for e in edges if e.source in known), 0) for edges in arriving if edges]
+                if name not in known and all(counts):
+                    format = Format(self.rate, counts[0] if counts else self.channels, self.block, tuple(counts))
+                    with contextlib.suppress(ParameterError):   # said where the node has its turn
+                        known[name] = node.output_channels(format)
+        return known
 
     def _aligned(self, edge: Edge, latency: int, channels: int) -> Buffer:
         """The signal of an edge, delayed as it asks and as far as the others are behind."""
@@ -134,7 +152,7 @@ class _Scheduler:
         """One signal out of all edges that meet at a port."""
         if len(edges) == 1 and not edges[0].feedback:
             return self._aligned(edges[0], latency, 0)
-        channels = next((self._signal(e).channels for e in edges if not e.feedback), 0) or self._channels(name)
+        channels = self._channels(edges)
         signals = [self._aligned(edge, latency, channels) for edge in edges]
         if len(signals) == 1:
             return signals[0]

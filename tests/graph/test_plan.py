@@ -85,6 +85,22 @@ def test_feedback_takes_the_channels_of_its_own_port(first: str) -> None:
     assert np.array_equal(render(graph, x, RATE), run(graph, x, RATE))
 
 
+def test_feedback_brings_what_it_carries_where_nothing_else_arrives() -> None:
+    """Between two edges with a delay stands a node that only the loop feeds: mono here, in a stereo graph."""
+    graph = wired({"mono": Spread(channels=1), "alone": Scale(), "wide": Spread(channels=2), "a": Scale()},
+                  ("in", "a"), ("a", "mono"), ("mono", "alone", 3), ("alone", "wide"), ("wide", "a", 4), ("a", "out"),
+                  ("wide", "out"))
+    x = whole(2, 24)
+    x[:, 8:] = 0
+    assert np.array_equal(render(graph, x, RATE), run(graph, x, RATE))
+
+
+def test_a_loop_that_nothing_enters_has_the_channels_of_the_graph() -> None:
+    graph = wired({"a": Scale(), "b": Scale()}, ("a", "b", 3), ("b", "a", 4), ("b", "out"), ("in", "out"))
+    x = whole(3, 24)
+    assert np.array_equal(render(graph, x, RATE), x)
+
+
 # --- any graph ------------------------------------------------------------------------------------------------------
 
 KINDS = st.one_of(
