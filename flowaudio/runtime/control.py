@@ -1,35 +1,37 @@
 """`Rack`: the control thread's side of a running plan. It computes, sends letters, and keeps alive what they name."""
 
 import contextlib
-import itertools
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
 from flowaudio.core.entry import fields_of
 from flowaudio.core.errors import FlowaudioError, GraphError, ParameterError
-from flowaudio.core.node import declaration, is_node
+from flowaudio.core.node import declaration
 from flowaudio.core.params import shown
 from flowaudio.core.units import ms_to_frames
 from flowaudio.graph.findings import NodeEvent
 from flowaudio.graph.graph import IN, OUT, Graph
-from flowaudio.graph.image import address, aligned
+from flowaudio.graph.image import address
 from flowaudio.graph.plan import Plan
-from flowaudio.graph.wiring import read
-from flowaudio.runtime import fader, rack
-from flowaudio.runtime.change import CANCELLED, Change, change_between
+from flowaudio.runtime import rack
+from flowaudio.runtime.change import Change, change_between
 from flowaudio.runtime.drift import Drift
+from flowaudio.runtime.journal import Journal
 from flowaudio.runtime.post import LETTERS, Post
-from flowaudio.runtime.ring import Ring, get_native, set_native
+from flowaudio.runtime.rack_memory import Counters, RackMemory
+from flowaudio.runtime.ring import Ring
 from flowaudio.runtime.slots import Slots
+from flowaudio.runtime.tally import Tally
 from flowaudio.runtime.tap import IN_SLOT, OUT_SLOT, Tap
 from flowaudio.runtime.timeline import Moment, Timeline, curve, from_now, steps, without
-from flowaudio.runtime.voice import Voice, found
+from flowaudio.runtime.underway import Underway, owned, with_values
+from flowaudio.runtime.voice import Voice
 
-__all__ = ["Counters", "Journal", "Rack"]
+__all__ = ["Rack"]
 
 Array = np.ndarray[Any, Any]
 
@@ -38,44 +40,6 @@ HORIZON_S = 2.0
 
 FADE_MS = 20.0
 """How long a change of a parameter is walked to, and a plan faded over."""
-
-
-class Counters(NamedTuple):
-    """What the audio thread counts."""
-
-    position: int                       # frames since the start
-    calls: int
-    busy_ns: int
-    peak_load: float                    # of the slowest call: its time, as part of the time that its frames last
-    late_blocks: int                    # that took longer than they last
-    late_letters: int                   # changes that came too late for their frame, and were made at once
-    stale_changes: int                  # that were overtaken, or meant for a node that is gone
-
-
-class Journal(Protocol):
-    """Who is told of every request that changes what sounds, as a recorder is.
-
-    A rack's output follows from its input, the requests in their order, and the positions that each of them went by:
-    nothing else that time or threads do has a part in it, as long as no letter comes too late.
-    """
-
-    def asked(self, what: str, *arguments: Any) -> contextlib.AbstractContextManager[None]:
-        """Entered before a request is carried out and left behind it, with the rack's lock held.
-
-        ``"change", name, values, at, ramp_ms``; ``"automate", name, parameter, points``; ``"swap", graph``;
-        ``"gain", gain, ms``; ``"bypass", amount, ms``; ``"feed"``.
-        """
-
-    def position(self, frame: int) -> int:
-        """The position that the request goes by: the rack is at `frame`, and who repeats a run says where it was."""
-
-
-class _Sent(NamedTuple):
-    """A moment that the audio thread has been told of."""
-
-    moment: Moment
-    change: int                         # address of what it is told; 0 if there is nothing to be done
-    node: Any                           # with the values that it has then
 
 
 class Rack:
@@ -101,41 +65,24 @@ class Rack:
         self.requests = 0
         """How many there have been, without feeding."""
         self._asking = False
-        self._graph = _owned(graph)
         self._slots = Slots()
         self._layouts: dict[tuple[object, ...], int] = {}
-        self._voice = self._make_voice(self._graph, None)
-        self.output_channels = self._voice.plan.output_channels
         self._post = Post()
+        self._values = Underway(owned(graph), self._post, self._now)
+        self._voice = self._make_voice(self._values.graph, None)
+        self.output_channels = self._voice.plan.output_channels
         self._post.keep(self._voice.address, self._voice)
-        self._trouble: dict[str, int] = {}
-        self._found: list[NodeEvent] = []
-        self._lost: dict[str, int] = {}
+        self._tally = Tally()
         self._timeline = Timeline()
-        self._sent: dict[str, list[_Sent]] = {}         # by node: on their way, in their order
-        self._swap_at = self._swap_end = 0
-        self._allocate(block, ms_to_frames(fade_ms, rate))
-
-    def _allocate(self, block: int, fade_frames: int) -> None:
-        inbox, outbox, agenda = self._post.addresses
-        self._taps = np.zeros(rack.MOST_TAPS, np.int64)
         self._tap_count = 0
-        self._scratch = aligned(4 * (self.output_channels + 2 * self.channels) * block)
-        self._memory = aligned(rack.RACK_BYTES)
-        self._words = self._memory.view(np.int64)
-        for offset, value in ((rack.INBOX, inbox), (rack.OUTBOX, outbox), (rack.AGENDA, agenda),
-                              (rack.TAPS, address(self._taps)), (rack.SCRATCH, address(self._scratch)),
-                              (rack.BLOCK, block), (rack.RATE, self.rate), (rack.CHANNELS, self.channels),
-                              (rack.OUT_CHANNELS, self.output_channels), (rack.FADE, fade_frames),
-                              (rack.CURRENT, self._voice.address), (rack.ENTRY, rack.rack_entry.address)):
-            self._words[offset // 8] = value
-        for offset, gain in ((rack.CROSSFADE, 0.0), (rack.OUTPUT_GAIN, 1.0), (rack.BYPASS, 0.0)):
-            fader.put_fader(self._words[offset // 8:offset // 8 + fader.FADER], gain)
+        self._swap_at = self._swap_end = 0
+        self._memory = RackMemory(rate, channels, self.output_channels, block, ms_to_frames(fade_ms, rate),
+                                  self._post.addresses, self._voice.address)
 
     @property
     def address(self) -> int:
         """What the compiled functions take. It holds as long as this does."""
-        return address(self._memory)
+        return self._memory.address
 
     @property
     def clock(self) -> int:
@@ -145,7 +92,7 @@ class Rack:
     @property
     def position(self) -> int:
         """Frames since the start, as they were when the audio thread last came by."""
-        return get_native(self.address + rack.POSITION)
+        return self._memory.position
 
     @property
     def latency(self) -> int:
@@ -156,12 +103,12 @@ class Rack:
     def graph(self) -> Graph:
         """A copy of the graph with the values that its nodes have now."""
         with self.lock:
-            return self._copy()
+            return self._values.copy()
 
     @property
     def names(self) -> list[str]:
         """Of all nodes."""
-        return [name for name in self._graph if name not in (IN, OUT)]
+        return self._values.names
 
     @property
     def measuring(self) -> list[str]:
@@ -171,9 +118,7 @@ class Rack:
     @property
     def counters(self) -> Counters:
         """What the audio thread has counted."""
-        at = (rack.POSITION, rack.CALLS, rack.BUSY_NS, rack.PEAK_PPM, rack.LATE_BLOCKS, rack.LATE_LETTERS, rack.STALE)
-        counted = Counters._make(get_native(self.address + offset) for offset in at)
-        return counted._replace(peak_load=counted.peak_load / 1e6)
+        return self._memory.counters
 
     @property
     def busy_ns(self) -> dict[str, float]:
@@ -187,19 +132,16 @@ class Rack:
         "in" is what came in so, and went by all nodes.
         """
         with self.lock:
-            made = dict(self._trouble)
-            if mended := get_native(self.address + rack.MENDED):
+            made = self._tally.trouble(self._post.all(Voice))
+            if mended := self._memory.mended:
                 made[IN] = mended
-            for voice in self._post.all(Voice):
-                for name, count in voice.plan.trouble.items():
-                    made[name] = made.get(name, 0) + count
             return made
 
     def node(self, name: str) -> Any:
         """A node with the values that it was given last, as far as they are not planned for later."""
         with self.lock:
-            self._settle(name)
-            return self._node(name)
+            self._values.settle(name)
+            return self._values.node(name)
 
     def read(self, name: str) -> dict[str, Array]:
         """What a node measures, as it was at the end of one block."""
@@ -216,18 +158,13 @@ class Rack:
         """What detectors have found since it was last asked for. Frames are those of the engine's time."""
         with self.lock:
             self.collect()
-            made, self._found = [*self._found, *found(self._post.all(Voice))], []
-            return made
+            return self._tally.events(self._post.all(Voice))
 
     @property
     def lost_events(self) -> dict[str, int]:
         """Detectors that found more than they could keep until they were asked, and how many events were lost."""
         with self.lock:
-            made = dict(self._lost)
-            for voice in self._post.all(Voice):
-                for name, count in voice.findings.lost.items():
-                    made[name] = made.get(name, 0) + count
-            return made
+            return self._tally.lost(self._post.all(Voice))
 
     def change(self, name: str, values: Mapping[str, Any], at: int | None = None, ramp_ms: float | None = None) -> int:
         """Give a node other values of its parameters.
@@ -237,7 +174,7 @@ class Rack:
         :returns: that frame.
         """
         with self._asked("change", name, values, at, ramp_ms):
-            wanted = _with(self._node(name), values)    # what is wrong with the values is said now
+            wanted = with_values(self._values.node(name), values)    # what is wrong with the values is said now
             self._try(name, wanted)
             frames = ms_to_frames(self.fade_ms if ramp_ms is None else ramp_ms, self.rate)
             if at is not None and at < (position := self._position()):
@@ -261,12 +198,12 @@ class Rack:
         """
         points = list(points) if isinstance(points, Iterable) else points
         with self._asked("automate", name, parameter, points):
-            node = self._node(name)
+            node = self._values.node(name)
             known = declaration(node).params.get(parameter)
             smooth = known is None or known.interpolated
             pieces = curve(points, self.rate) if smooth else steps(points, self.rate)
             for _, value in points:
-                wanted = _with(node, {parameter: value})
+                wanted = with_values(node, {parameter: value})
                 self._try(name, wanted)
                 self._rehearse(name, wanted)
             now = self._now()
@@ -282,7 +219,7 @@ class Rack:
         :returns: the frame at which the new plan begins to run.
         :raises GraphError, ParameterError: what is wrong with it; the old one goes on.
         """
-        graph = _owned(graph)
+        graph = owned(graph)
         with self._asked("swap", graph):
             at = self._swap(graph)
             self.feed()
@@ -381,14 +318,7 @@ class Rack:
         with self.lock:
             for gone in self._post.returned():
                 if isinstance(gone, Voice):
-                    self._found += found([gone, *self._post.all(Voice)])
-                    for name, count in gone.findings.lost.items():
-                        self._lost[name] = self._lost.get(name, 0) + count
-                    for name, count in gone.plan.trouble.items():
-                        self._trouble[name] = self._trouble.get(name, 0) + count
-                    for each in self._post.all(Voice):
-                        if each.before is gone:
-                            each.before = None
+                    self._tally.bury(gone, self._post.all(Voice))
                 elif isinstance(gone, Tap):
                     self._tap_count -= 1
 
@@ -418,49 +348,12 @@ class Rack:
         """The frame at which something can be made that is asked for now: behind the last swap, which it is about."""
         return max(self._position() + self.lead_frames, self._swap_at)
 
-    def _node(self, name: str) -> Any:
-        if name not in self._graph or name in (IN, OUT):
-            raise GraphError(f"the graph has no node called {name!r} (it has: {', '.join(self.names) or 'none'})")
-        return self._graph.nodes[name]["node"]
-
-    def _settle(self, name: str) -> None:
-        """Note the values of a node that are reached before anything can be made that is asked for now."""
-        waiting = self._sent.get(name)
-        if waiting:
-            now = self._now()
-            reached = sum(1 for _ in itertools.takewhile(lambda sent: sent.moment.frame <= now, waiting))
-            if reached:
-                self._graph.nodes[name]["node"] = waiting[reached - 1].node
-                del waiting[:reached]
-
-    def _copy(self) -> Graph:
-        """The graph with the values of now."""
-        for name in self._sent:
-            self._settle(name)
-        made: Graph = self._graph.copy()
-        return made
-
     def _replan(self, name: str, parameters: set[str]) -> None:
         """Take back what is on its way to a node, and plan it anew, without what concerns some parameters."""
         if parameters:
             self._timeline.drop(name, parameters)
-        for moment in self._recall(name):
+        for moment in self._values.recall(name):
             self._timeline.add(iter(without(moment, parameters)))
-
-    def _recall(self, name: str) -> list[Moment]:
-        """Take back what is on its way to a node and not yet to be counted on."""
-        self._settle(name)
-        taken = self._sent.pop(name, [])
-        for sent in taken:
-            if sent.change in self._post:
-                set_native(sent.change + 8 * CANCELLED, 1)
-        return [sent.moment for sent in taken]
-
-    def _planned(self, name: str) -> Any:
-        """A node with all the values that are on their way to it."""
-        self._settle(name)
-        waiting = self._sent.get(name)
-        return waiting[-1].node if waiting else self._node(name)
 
     def _try(self, name: str, node: Any) -> None:
         """Raise what `prepare` has against values that are to come."""
@@ -480,10 +373,8 @@ class Rack:
         if name in self._voice.names:
             k = self._voice.index(name)
             op, fields = self._voice.plan.ops[k], self._voice.plan.image.fields[k]
-            if change_between(op, fields, self._node(name), node, 0) is None:
-                graph = self._copy()
-                graph.nodes[name]["node"] = node
-                self._check(Plan(graph, self.rate, self.channels, self.block))
+            if change_between(op, fields, self._values.node(name), node, 0) is None:
+                self._check(Plan(self._values.copy({name: node}), self.rate, self.channels, self.block))
 
     def _check(self, plan: Plan) -> None:
         if plan.output_channels != self.output_channels:
@@ -494,13 +385,12 @@ class Rack:
         """Send a change, or the plan that makes it; into `later` goes what cannot be sent ahead of its time."""
         name, now = moment.name, self._now()
         at = max(moment.frame, now)
-        if name not in self._graph:     # the graph has been swapped meanwhile
+        if name not in self._values.graph:     # the graph has been swapped meanwhile
             return at
-        waiting = self._sent.get(name)
-        if waiting and waiting[-1].moment.frame > at:   # what comes behind it builds upon it
+        if self._values.overtakes(name, at):    # what comes behind it builds upon it
             self._replan(name, set())
-        before = self._planned(name)
-        after = _with(before, moment.values)
+        before = self._values.planned(name)
+        after = with_values(before, moment.values)
         change: Change | None = None
         if after != before and name in self._voice.names:
             index = self._voice.index(name)
@@ -510,16 +400,13 @@ class Rack:
                 if later is not None and at > now:
                     later.append(moment)
                     return at
-                graph = self._copy()
-                graph.nodes[name]["node"] = after
-                return self._swap(graph)
+                return self._swap(self._values.copy({name: after}))
             self._post.send(at, rack.CHANGE_KIND, change.address, self._slots[name],
                             self._layouts[self._voice.layout(name)], owner=change)
         if at > now:
-            self._sent.setdefault(name, []).append(
-                _Sent(moment._replace(frame=at), change.address if change else 0, after))
+            self._values.note(moment._replace(frame=at), change.address if change else 0, after)
         else:
-            self._graph.nodes[name]["node"] = after
+            self._values.graph.nodes[name]["node"] = after
         return at
 
     def _swap(self, graph: Graph) -> int:
@@ -528,8 +415,8 @@ class Rack:
         self._check(voice.plan)
         at = max(self._now(), self._swap_end)
         self._post.send(at, rack.SWAP_KIND, voice.address, owner=voice)
-        recalled = [moment for name in list(self._sent) for moment in self._recall(name)]
-        self._graph, self._voice = graph, voice
+        recalled = self._values.replace(graph)
+        self._voice = voice
         self._swap_at = at
         self._swap_end = at + voice.warm_frames + ms_to_frames(self.fade_ms, self.rate)
         for moment in recalled:
@@ -539,7 +426,7 @@ class Rack:
     def _make_voice(self, graph: Graph, before: Voice | None) -> Voice:
         plan = Plan(graph, self.rate, self.channels, self.block)
         wanted = [name for name in graph if name not in (IN, OUT)]
-        return Voice(plan, self._slots.of(wanted, self._graph), self._layouts, before,
+        return Voice(plan, self._slots.of(wanted, self._values.graph), self._layouts, before,
                      ms_to_frames(self.fade_ms, self.rate))
 
     def _point(self, point: str) -> tuple[int, int]:
@@ -548,7 +435,7 @@ class Rack:
             return IN_SLOT, self.channels
         if point == OUT:
             return OUT_SLOT, self.output_channels
-        self._node(point)
+        self._values.node(point)
         if point not in self._voice.names:
             raise GraphError(f"{point} leads nowhere in this graph, and nothing passes it")
         op = self._voice.plan.ops[self._voice.index(point)]
@@ -565,22 +452,3 @@ class Rack:
                             ms_to_frames(self.fade_ms if ms is None else ms, self.rate))
             return at
 
-
-def _owned(graph: Any) -> Graph:
-    """A copy, so that nobody else changes it."""
-    if is_node(graph):
-        return Graph.chain(graph)
-    if isinstance(graph, Graph):
-        return graph.copy()
-    read(graph)                         # says what it is if it is none
-    made = Graph()
-    made.add_nodes_from(graph.nodes(data=True))
-    # As they arrive: edges that meet at a port keep the order in which they were drawn.
-    made.add_edges_from(graph.in_edges(data=True))
-    return made
-
-
-def _with(node: Any, values: Mapping[str, Any]) -> Any:
-    """A node with some parameters changed."""
-    current = {name: getattr(node, name) for name in declaration(node).params}
-    return type(node)(**{**current, **values})

@@ -2,7 +2,7 @@
 runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -250,7 +250,7 @@ class Voice:
                 np.ndarray(shape, dtype, self._snapshot, offset)[...] = measured
 
 
-def found(voices: list[Voice]) -> list[NodeEvent]:
+def found(voices: Sequence[Voice]) -> list[NodeEvent]:
     """What the nodes of several plans have newly found, the oldest plan first.
 
     A node that goes on in a younger plan has taken its log along, with what nobody has read yet.

@@ -274,8 +274,8 @@ def test_every_parameter_can_be_changed(cls: type, data: Any, seed: int) -> None
         after = with_(after, {"channels": before.channels})
     graph = graph_of(before)
     name = next(n for n in graph if n not in ("in", "out"))
-    planned(graph, 8000, 2, 64)
-    planned(graph_of(after), 8000, 2, 64)       # it may not fit two channels
+    first, last = planned(graph, 8000, 2, 64), planned(graph_of(after), 8000, 2, 64)    # it may not fit two channels
+    assume(first.output_channels == last.output_channels)
     rack = Rack(graph, 8000, 2, 64)
     x = signal("sine", seed, 2, 3000, 0.1)
     rack.process(x[:, :500])

@@ -249,7 +249,7 @@ def test_a_long_automation_stays_small() -> None:
     for _ in range(1000):
         rack.process(ones(1600), 800)
         rack.feed()
-        most = max(most, len(rack._post), len(rack._sent["gain"]))
+        most = max(most, len(rack._post), len(rack._values))
     assert most < 130                   # the horizon's 100 moments, and what has not been given back
     assert rack.node("gain").gain_db == -float(399 % 7)
 
