@@ -10,7 +10,8 @@ from scipy import signal
 
 from flowaudio.core.errors import ParameterError, SourceError
 from flowaudio.io import FLAC, MP3, WAV
-from flowaudio.stream.compare import BAND_HZ, Comparison, compare
+from flowaudio.stream.compare import Comparison, compare
+from flowaudio.stream.side_by_side import BAND_HZ
 
 RATE = 48_000
 
