@@ -43,7 +43,7 @@ def python(code: str, cache: Path, **environment: str) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     variables = {**os.environ, "PYTHONPATH": path, "FLOWAUDIO_CACHE_DIR": str(cache), **environment}
     return subprocess.Popen([sys.executable, "-W", "error", "-c", code], text=True, env=variables,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def wired(nodes: dict[str, Any], *edges: tuple[Any, ...]) -> Graph:

@@ -9,8 +9,6 @@ from rigs import jack
 
 import flowaudio as fa
 
-pytestmark = pytest.mark.xdist_group("sound server")
-
 README = Path(__file__).parent.parent / "README.md"
 
 

@@ -2,7 +2,8 @@
 
 The folder is ``FLOWAUDIO_CACHE_DIR`` or the user's cache directory. Files are named by a digest of all that went into
 them (see :mod:`flowaudio.core.digest`), so one that fits never goes stale. Where the folder cannot be written the
-kernels live in memory, and one warning says so. numba's own cache and its settings are not touched.
+kernels live in memory, and one warning says so. Processes that want the same kernel at the same time compile it once:
+the others wait for it. numba's own cache and its settings are not touched.
 """
 
 import contextlib
@@ -14,12 +15,24 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
-__all__ = ["announced", "folder", "on_compile", "read", "write"]
+try:
+    import fcntl
+except ImportError:     # Windows: each process compiles for itself
+    fcntl = None        # type: ignore[assignment]
+
+__all__ = ["announced", "claimed", "folder", "on_compile", "read", "write"]
 
 _CHECK = 32  # bytes of SHA-256 in front of the content
+
+PATIENCE_S = 120.0
+"""How long another process is waited for: the longest kernel takes 10 s on a machine that has nothing else to do. Who
+has waited for so long compiles for itself, for the other one may have been stopped."""
+
+_LOOK_S = 0.02  # from one look at the claim to the next
 
 
 def folder() -> Path:
@@ -58,6 +71,57 @@ def write(name: str, digest: str, content: bytes) -> None:
     except OSError as error:
         _warn_once(f"compiled kernels cannot be kept in {path.parent} ({error.strerror}); "
                    "every start compiles again; set FLOWAUDIO_CACHE_DIR to a folder that can be written")
+
+
+@contextlib.contextmanager
+def claimed(name: str, digest: str) -> Iterator[None]:
+    """Within it nobody else who asks compiles this kernel: another thread or process waits here until it is done.
+
+    Look into the cache again once you are inside. The claim is the operating system's lock on a file, and goes with its
+    process, however that ends. Where there are no such locks, or no folder to keep a file in, nobody waits.
+    """
+    path = _path(f".claim-{name}", digest)
+    file = _opened(path)
+    if file is None:
+        yield
+        return
+    with file:
+        held = _locked(file.fileno())
+        try:
+            yield
+        finally:
+            if held:
+                # Who waits has this file open, and gets its lock; who comes from now on makes a new one.
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                with contextlib.suppress(OSError):      # not by closing alone: a child may have been forked meanwhile
+                    fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+
+
+def _opened(path: Path) -> IO[bytes] | None:
+    if fcntl is None:
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError:
+        return None
+
+
+def _locked(file: int) -> bool:
+    """Wait for the lock of an open file; whether it was given in time."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_LOOK_S)
+        except OSError:                 # a file system without locks
+            return True
+        else:
+            return True
 
 
 _warned: set[str] = set()

@@ -93,16 +93,26 @@ def link(code: Object) -> Linked:
 
 def load(name: str, digest: str, build: Callable[[str], Object]) -> Linked:
     """The function known by `digest`: from the disk, or built, stored and announced."""
+    found = _stored(name, digest)
+    if found is not None:
+        return found
+    with cache.claimed(name, digest):
+        found = _stored(name, digest)       # somebody else was faster
+        if found is not None:
+            return found
+        with cache.announced(name):
+            code = build(f"flowaudio_{name}_{digest[:16]}")
+        cache.write(name, digest, code.pack())
+    return link(code)
+
+
+def _stored(name: str, digest: str) -> Linked | None:
+    """The function from the disk. What cannot be linked any more, for a helper of numba that is gone, is none."""
     stored = cache.read(name, digest)
     if stored is not None:
-        # What cannot be linked any more, for a helper of numba that is gone, is compiled again.
         with contextlib.suppress(KernelError, ValueError):
             return link(Object.unpack(stored))
-    symbol = f"flowaudio_{name}_{digest[:16]}"
-    with cache.announced(name):
-        code = build(symbol)
-    cache.write(name, digest, code.pack())
-    return link(code)
+    return None
 
 
 class Native:

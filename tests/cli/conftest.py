@@ -30,7 +30,7 @@ def command() -> list[str]:
 def run(environment: dict[str, str], command: list[str]) -> Run:
     """``run("info", path)`` as it is typed; `cwd` and further environment as keywords."""
     def run(*arguments: object, cwd: Path | None = None, **more: str) -> Ran:
-        done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300,
+        done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=900,
                               env={**environment, **more})
         return Ran(done.returncode, done.stdout, done.stderr)
 

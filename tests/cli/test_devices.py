@@ -10,8 +10,6 @@ from flowaudio.cli import devices as command
 from flowaudio.io.devices import Device, devices
 from flowaudio.io.jack import mark_gone
 
-pytestmark = pytest.mark.xdist_group("sound server")
-
 
 def test_a_server_is_listed(run: Run) -> None:
     mark_gone.linked  # noqa: B018  compiled here, so that nothing is said of it

@@ -23,8 +23,7 @@ from flowaudio.graph.plan import render
 from flowaudio.graph.shipped import shipped
 from flowaudio.io import probe
 
-pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals"),
-              pytest.mark.xdist_group("sound server")]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 
 LINE = 'connections = ["tone -> level -> out"]'
 SERVERS = ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER", "PULSE_SERVER", "PULSE_COOKIE", "PIPEWIRE_REMOTE")

@@ -1,6 +1,12 @@
 """The kernel cache: kept, damaged, shared, read-only; and what it leaves alone."""
 
+import math
+import signal
+import subprocess
+import sys
+import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +14,11 @@ import pytest
 from support import python
 
 from flowaudio.core import cache
-from flowaudio.core.cache import folder, on_compile, read, write
+from flowaudio.core.cache import claimed, folder, on_compile, read, write
 from flowaudio.core.native import native
+
+HANGS_S = 300.0
+"""A process that has not ended by then never will."""
 
 
 @pytest.fixture
@@ -91,6 +100,78 @@ def test_a_first_run_says_that_it_compiles(empty: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err == ""
 
 
+CLAIMED = ("x", "a" * 64)
+
+HOLD = f"""
+import sys
+from flowaudio.core.cache import claimed
+with claimed(*{CLAIMED!r}):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX's locks: elsewhere nobody waits")
+
+
+@pytest.fixture
+def holder(empty: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has claimed a kernel, until it is sent a line."""
+    with python(HOLD, empty.parent) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@needs_locks
+def test_a_kernel_that_another_process_compiles_is_waited_for(empty: Path, holder: subprocess.Popen[str]) -> None:
+    entered = threading.Event()
+
+    def enter() -> None:
+        with claimed(*CLAIMED):
+            entered.set()
+
+    waiting = threading.Thread(target=enter)
+    waiting.start()
+    with claimed("x", "b" * 64):        # another kernel is free
+        assert not entered.wait(0.2)
+    holder.communicate("go on\n", timeout=HANGS_S)
+    assert entered.wait(HANGS_S)
+    waiting.join()
+    assert list(empty.iterdir()) == []
+
+
+@needs_locks
+def test_a_process_that_is_killed_has_no_claim(holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    holder.kill()
+    holder.wait()
+    monkeypatch.setattr(cache, "PATIENCE_S", math.inf)
+    with claimed(*CLAIMED):
+        pass
+
+
+@needs_locks
+def test_nobody_waits_for_ever(empty: Path, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    holder.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(cache, "PATIENCE_S", 0.1)
+    with claimed(*CLAIMED):
+        assert [file.name for file in empty.iterdir()] == [f".claim-x-{'a' * 40}"]      # it is still the other one's
+    assert len(list(empty.iterdir())) == 1
+
+
+@needs_locks
+def test_threads_compile_a_kernel_once(empty: Path) -> None:
+    told: list[str] = []
+    results: list[int] = []
+    with on_compile(lambda name, seconds: told.append(name) if seconds is None else None):
+        threads = [threading.Thread(target=lambda: results.append(made()(14))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (results, told) == ([42] * 3, ["three_times"])
+
+
 RENDER = """
 import sys
 import numpy as np
@@ -101,15 +182,19 @@ print(render(chain(Scale(factor=2), Slope()), np.array([[1.0, 2, 4]])).tolist(),
 """
 
 
+@needs_locks
 def test_processes_at_once_and_a_warm_start_without_numba(tmp_path: Path) -> None:
-    """Both compile into one empty folder; a third finds all of it and needs no compiler."""
+    """Two have one empty folder, and compile each kernel once between them; a third finds all of it."""
     first = [python(RENDER, tmp_path) for _ in range(2)]
+    told = []
     for process in first:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=HANGS_S)
         assert process.returncode == 0, err
-        assert out == "[[2.0, 2.0, 4.0]] True\n"
+        assert out.startswith("[[2.0, 2.0, 4.0]] ")
+        told += err.splitlines()
+    assert len(told) == len(set(told)) == len(list((tmp_path / "kernels").iterdir())) > 2
     assert not [f.name for f in (tmp_path / "kernels").iterdir() if f.name.startswith(".")]
-    out, err = python(RENDER, tmp_path).communicate(timeout=60)
+    out, err = python(RENDER, tmp_path).communicate(timeout=HANGS_S)
     assert (out, err) == ("[[2.0, 2.0, 4.0]] False\n", "")
 
 
@@ -129,7 +214,7 @@ assert users(3) == 0
 
 
 def test_numba_without_its_compiler_is_named(tmp_path: Path) -> None:
-    _, err = python(RENDER, tmp_path, NUMBA_DISABLE_JIT="1").communicate(timeout=60)
+    _, err = python(RENDER, tmp_path, NUMBA_DISABLE_JIT="1").communicate(timeout=HANGS_S)
     assert err.rstrip().endswith("cannot be compiled while NUMBA_DISABLE_JIT is set: unset it")
 
 
@@ -137,7 +222,7 @@ def test_the_users_numba_settings_stay(tmp_path: Path) -> None:
     numbas = tmp_path / "numba"
     numbas.mkdir()
     process = python(SETTINGS, tmp_path / "ours", NUMBA_CACHE_DIR=str(numbas), NUMBA_BOUNDSCHECK="1", NUMBA_OPT="0")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANGS_S)
     assert process.returncode == 0, err[-2000:]
     assert out.startswith("[[2.0, 2.0, 4.0]]")
     assert list(numbas.iterdir()) == []

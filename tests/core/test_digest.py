@@ -97,6 +97,6 @@ def odd(n: int) -> bool:
 def test_it_is_the_same_in_every_process(tmp_path: Path) -> None:
     code = ("from flowaudio.core.digest import digest_function\n"
             "def f(x):\n    return x in {'a', 'b', 'c', 'd'}\nprint(digest_function(f))")
-    outs = {python(code, tmp_path, PYTHONHASHSEED=str(seed)).communicate(timeout=60) for seed in (1, 2, 3)}
+    outs = {python(code, tmp_path, PYTHONHASHSEED=str(seed)).communicate(timeout=300) for seed in (1, 2, 3)}
     assert len(outs) == 1
     assert len(outs.pop()[0]) == 65

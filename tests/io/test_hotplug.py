@@ -10,8 +10,6 @@ from need import need
 
 from flowaudio.io.quiet import others
 
-pytestmark = pytest.mark.xdist_group("sound server")
-
 BEGIN = """
 import gc, signal, threading, weakref
 from callbacks import Counts

@@ -16,8 +16,6 @@ from flowaudio.io import cardstream
 from flowaudio.io.devices import devices
 from flowaudio.io.soundcard import SoundCard, looks_like_feedback
 
-pytestmark = pytest.mark.xdist_group("sound server")
-
 PERIOD = 128
 
 

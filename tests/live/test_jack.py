@@ -14,8 +14,6 @@ import flowaudio as fa
 from flowaudio.core.errors import FlowaudioError, ParameterError
 from flowaudio.live.ends import File
 
-pytestmark = pytest.mark.xdist_group("sound server")
-
 RATE = 48_000
 
 

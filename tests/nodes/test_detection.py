@@ -11,8 +11,6 @@ from labelled_faults import EVERY, FAULTS, Label, damaged
 from labelled_material import faults_in, make, small_set
 from need import need
 
-pytestmark = pytest.mark.xdist_group("labelled")     # one worker makes the set, once
-
 RATE = 48_000
 MODULES = ("silence", "dropout", "clipping", "clicks", "dc_offset", "phase")
 

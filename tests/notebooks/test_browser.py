@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from need import need, need_module
 
-pytestmark = pytest.mark.xdist_group("notebooks")   # kernels and a browser, on two cores
-
 ROOT = Path(__file__).parents[2]
 HANGS_S = 300.0
 """What has not happened by then never will."""

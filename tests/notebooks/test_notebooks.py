@@ -11,8 +11,6 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-pytestmark = pytest.mark.xdist_group("notebooks")   # kernels and a browser, on two cores
-
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = ["1-first-sound", "2-write-your-own-node", "3-mastering-a-podcast", "4-loudness-and-faults", "5-live-engine"]
