@@ -81,6 +81,8 @@ def _explain(error: Exception, function: Callable[..., Any]) -> str:
         reason = "a kernel cannot raise or catch: nobody hears it on the audio path; check values in prepare()"
     elif source.startswith("print("):
         reason = "a kernel cannot print: keep a value in the state and name it in measures= to read it"
+    elif "readonly array" in text:
+        reason = "a kernel cannot write to its inputs and parameters, others read them too: write to an output or state"
     elif _ALLOCATING.search(text):
         reason = ALLOCATES
     elif reason.endswith("found for signature:"):
@@ -139,16 +141,17 @@ def _compiled(symbol: str, function: Callable[..., Any], arguments: int, author:
 def make_entry(kernel: Kernel, shape: Shape) -> Callable[[int, int], int]:
     """The Python of ``entry(table, frames)``: it rebuilds the kernel's arguments from the table and calls it."""
     scope: dict[str, Any] = {"kernel": kernel, "load_array": memory.load_array, "load_scalar": memory.load_scalar,
-                             "load_block": memory.load_block, "PAIRS": types.Array(types.int64, 1, "C")}
+                             "load_input": memory.load_input, "load_output": memory.load_output,
+                             "PAIRS": types.Array(types.int64, 1, "C", readonly=True)}
     arguments, slot = [], 0
-    for many in (*shape.inputs, *[False] * shape.outputs):
-        arguments.append(f"load_array(table, {slot}, PAIRS)" if many else f"load_block(table, {slot}, frames)")
+    for load in (*("load_array" if many else "load_input" for many in shape.inputs), *["load_output"] * shape.outputs):
+        arguments.append(f"{load}(table, {slot}, {'PAIRS' if load == 'load_array' else 'frames'})")
         slot += 2
     for role, fields in (("Params", shape.params), ("State", shape.state)):
         parts = []
         for name, dtype, rank in fields.kinds:
             kind = from_dtype(np.dtype(dtype))
-            scope[f"{role}_{name}"] = kind if rank < 0 else types.Array(kind, rank, "C")
+            scope[f"{role}_{name}"] = kind if rank < 0 else types.Array(kind, rank, "C", readonly=role == "Params")
             load = "load_scalar" if rank < 0 else "load_array"
             parts.append(f"{load}(table, {slot}, {role}_{name})")
             slot += 1 + max(rank, 0)

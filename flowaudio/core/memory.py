@@ -6,8 +6,8 @@ from flowaudio.core.stub import stub
 
 __all__ = [
     "address_of", "call_callback", "call_entry", "clear", "copy", "f32_1d", "f32_2d", "f64_1d", "flush_to_zero",
-    "i32_1d", "i64_1d", "load_array", "load_block", "load_scalar", "monotonic_ns", "nanosleep", "port", "restore_fpu",
-    "thread_id",
+    "i32_1d", "i64_1d", "load_array", "load_input", "load_output", "load_scalar", "monotonic_ns", "nanosleep", "port",
+    "restore_fpu", "thread_id",
 ]
 
 Array: TypeAlias = Any
@@ -49,7 +49,12 @@ def load_array(table: int, slot: int, like: Any) -> Array:
 
 
 @stub
-def load_block(table: int, slot: int, frames: int) -> Array:
+def load_input(table: int, slot: int, frames: int) -> Array:
+    """float32[channels, frames] that cannot be written to: its address and its channels stand at `slot` and behind."""
+
+
+@stub
+def load_output(table: int, slot: int, frames: int) -> Array:
     """float32[channels, frames]: its address and its channels stand at `slot` and behind it."""
 
 
@@ -108,4 +113,5 @@ def thread_id() -> int:
 
 @stub
 def port(ports: Array, index: int, frames: int) -> Array:
-    """float32[channels, frames]: the signal of edge `index` of a port that takes many; it has ``ports.size // 2``."""
+    """float32[channels, frames], read-only: the signal of edge `index` of a port that takes many; it has
+    ``ports.size // 2``."""

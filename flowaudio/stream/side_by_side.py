@@ -76,7 +76,7 @@ class Sums:
         pair = self._pair
         sound = (pair.a, pair.b)[which]
         meter = Instruments(pair.rate, pair.channels, {"loudness": LoudnessMeter(true_peak=False)}, STEP)
-        spectra = Bands(pair.rate)
+        spectra = _Bands(pair.rate)
         for block in pair.blocks(sound, STEP):
             meter.hear(block)
             spectra.add(block)
@@ -120,7 +120,7 @@ class _Reader:
             pass
 
 
-class Bands:
+class _Bands:
     """Mean power in third-octave bands, from windows that overlap by half."""
 
     def __init__(self, rate: int) -> None:

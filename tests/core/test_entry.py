@@ -7,7 +7,7 @@ import pytest
 
 from flowaudio.core.cache import on_compile
 from flowaudio.core.entry import fields_of
-from flowaudio.core.errors import GraphError
+from flowaudio.core.errors import GraphError, KernelError
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, declaration, node
 from flowaudio.core.params import integer
@@ -100,3 +100,30 @@ def test_prepare_gives_named_tuples(value: Any) -> None:
     with pytest.raises(GraphError, match=r"Mine\.prepare: the parameters must be a NamedTuple or None"):
         fields_of("Mine", value, state=False)
     assert fields_of("Mine", None, state=True)[1] == []
+
+
+def writes_to_its_input(x: Any, y: Any, p: Any, s: Any) -> None:
+    x[0, 0] = 0.0
+
+
+def writes_to_a_part_of_its_input(x: Any, y: Any, p: Any, s: Any) -> None:
+    row = x[0]
+    row[:] = 0.0
+
+
+def writes_to_its_parameters(x: Any, y: Any, p: Any, s: Any) -> None:
+    p.table[0] = 1.0
+
+
+class Table(NamedTuple):
+    table: Any
+
+
+@pytest.mark.parametrize(("process", "line"), [(writes_to_its_input, r"x\[0, 0\] = 0.0"),
+                                               (writes_to_a_part_of_its_input, r"row\[:\] = 0.0"),
+                                               (writes_to_its_parameters, r"p.table\[0\] = 1.0")])
+def test_what_others_read_too_cannot_be_written_to(process: Any, line: str) -> None:
+    body = {"prepare": lambda self, format: (Table(np.zeros(4)), None), "process": kernel(process)}
+    spoils = node(type("Spoils", (), body))
+    with pytest.raises(KernelError, match=rf"^Spoils: a kernel cannot write to its inputs .* line \d+: {line}\)$"):
+        render(chain(spoils()), np.zeros((1, 8), np.float32), 8000)

@@ -6,12 +6,13 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.np import arrayobj
 
 from flowaudio.core import atomics, memory
 from flowaudio.core.lowering.register import lowers
 
-__all__: list[str] = []  # importing it is all: it tells numba
+__all__ = ["external", "sleep", "timespec"]
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 VOID = ir.VoidType()
@@ -83,29 +84,30 @@ def _load_array(typing: Any, table: Any, slot: Any, like: Any) -> Any:
     return kind(types.intp, types.intp, like), emit
 
 
-@lowers(memory.load_block)
-def _load_block(typing: Any, table: Any, slot: Any, frames: Any) -> Any:
-    kind = types.Array(types.float32, 2, "C")
-
+def _block(stub: Any, kind: Any) -> None:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         address, channels = (_word(builder, args[0], builder.add(args[1], ir.Constant(I64, k))) for k in (0, 1))
         return _make_view(context, builder, kind, address, [channels, args[2]])
 
-    return kind(types.intp, types.intp, types.intp), emit
+    lowers(stub)(lambda typing, table, slot, frames: (kind(types.intp, types.intp, types.intp), emit))
+
+
+INPUT = types.Array(types.float32, 2, "C", readonly=True)
+
+_block(memory.load_output, types.Array(types.float32, 2, "C"))
+_block(memory.load_input, INPUT)
 
 
 @lowers(memory.port)
 def _port(typing: Any, ports: Any, index: Any, frames: Any) -> Any:
-    kind = types.Array(types.float32, 2, "C")
-
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
         first = builder.shl(args[1], ir.Constant(I64, 1))
         address, channels = (
             builder.load(builder.gep(data, [builder.add(first, ir.Constant(I64, k))])) for k in (0, 1))
-        return _make_view(context, builder, kind, address, [channels, args[2]])
+        return _make_view(context, builder, INPUT, address, [channels, args[2]])
 
-    return kind(ports, types.intp, types.intp), emit
+    return INPUT(ports, types.intp, types.intp), emit
 
 
 @lowers(memory.load_scalar)
@@ -165,7 +167,7 @@ def _clear(typing: Any, to: Any, size: Any) -> Any:
 def _flush_to_zero(typing: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if MACHINE in ("x86_64", "amd64"):
-            slot = builder.alloca(I32)
+            slot = cgutils.alloca_once(builder, I32)
             _mxcsr(builder, "stmxcsr", slot)
             before = builder.load(slot)
             builder.store(builder.or_(before, ir.Constant(I32, 0x8040)), slot)  # FTZ, bit 15, and DAZ, bit 6
@@ -185,7 +187,7 @@ def _flush_to_zero(typing: Any) -> Any:
 def _restore_fpu(typing: Any, before: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if MACHINE in ("x86_64", "amd64"):
-            slot = builder.alloca(I32)
+            slot = cgutils.alloca_once(builder, I32)
             builder.store(builder.trunc(args[0], I32), slot)
             _mxcsr(builder, "ldmxcsr", slot)
         elif MACHINE in ("aarch64", "arm64"):
@@ -204,20 +206,30 @@ def _mxcsr(builder: Any, instruction: str, slot: Any) -> None:
 @lowers(memory.nanosleep)
 def _nanosleep(typing: Any, nanoseconds: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if sys.platform == "win32":  # Sleep takes milliseconds
-            kind = ir.FunctionType(VOID, [I32])
-            amount = builder.trunc(builder.udiv(args[0], ir.Constant(I64, 1_000_000)), I32)
-            builder.call(_external(builder, "Sleep", kind), [amount])
-            return context.get_dummy_value()
-        span = builder.alloca(ir.LiteralStructType([I64, I64]))  # struct timespec
-        for k, word in enumerate((ir.Constant(I64, 0), args[0])):
-            builder.store(word, builder.gep(span, [ir.Constant(I32, 0), ir.Constant(I32, k)]))
-        kind = ir.FunctionType(I32, [I64.as_pointer(), I64.as_pointer()])
-        pointer = builder.bitcast(span, I64.as_pointer())
-        builder.call(_external(builder, "nanosleep", kind), [pointer, ir.Constant(I64.as_pointer(), None)])
+        sleep(builder, args[0])
         return context.get_dummy_value()
 
     return types.void(types.intp), emit
+
+
+def sleep(builder: Any, nanoseconds: Any) -> None:
+    """Call the system's sleep."""
+    if sys.platform == "win32":         # Sleep takes milliseconds
+        amount = builder.trunc(builder.udiv(nanoseconds, ir.Constant(I64, 1_000_000)), I32)
+        builder.call(external(builder, "Sleep", ir.FunctionType(VOID, [I32])), [amount])
+    else:
+        kind = ir.FunctionType(I32, [I64.as_pointer(), I64.as_pointer()])
+        none = ir.Constant(I64.as_pointer(), None)
+        builder.call(external(builder, "nanosleep", kind), [timespec(builder, nanoseconds), none])
+
+
+def timespec(builder: Any, nanoseconds: Any) -> Any:
+    """Address of a struct timespec of less than a second, which lives as long as the function runs."""
+    span = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))
+    first = builder.bitcast(span, I64.as_pointer())
+    builder.store(ir.Constant(I64, 0), first)
+    builder.store(nanoseconds, builder.gep(first, [ir.Constant(I32, 1)]))
+    return first
 
 
 @lowers(memory.monotonic_ns)
@@ -226,17 +238,17 @@ def _monotonic_ns(typing: Any) -> Any:
         billion = ir.Constant(I64, 1_000_000_000)
         if sys.platform == "win32":     # a counter and its frequency, in two parts so that nothing overflows
             kind = ir.FunctionType(I32, [I64.as_pointer()])
-            ticks, second = builder.alloca(I64), builder.alloca(I64)
-            builder.call(_external(builder, "QueryPerformanceCounter", kind), [ticks])
-            builder.call(_external(builder, "QueryPerformanceFrequency", kind), [second])
+            ticks, second = cgutils.alloca_once(builder, I64), cgutils.alloca_once(builder, I64)
+            builder.call(external(builder, "QueryPerformanceCounter", kind), [ticks])
+            builder.call(external(builder, "QueryPerformanceFrequency", kind), [second])
             count, rate = builder.load(ticks), builder.load(second)
             rest = builder.udiv(builder.mul(builder.urem(count, rate), billion), rate)
             return builder.add(builder.mul(builder.udiv(count, rate), billion), rest)
-        now = builder.alloca(ir.ArrayType(I64, 2))  # struct timespec
+        now = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))  # struct timespec
         first = builder.bitcast(now, I64.as_pointer())
         clock = ir.Constant(I32, 6 if sys.platform == "darwin" else 1)  # CLOCK_MONOTONIC
         kind = ir.FunctionType(I32, [I32, I64.as_pointer()])
-        builder.call(_external(builder, "clock_gettime", kind), [clock, first])
+        builder.call(external(builder, "clock_gettime", kind), [clock, first])
         seconds, rest = builder.load(first), builder.load(builder.gep(first, [ir.Constant(I32, 1)]))
         return builder.add(builder.mul(seconds, billion), rest)
 
@@ -248,13 +260,14 @@ def _thread_id(typing: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if sys.platform != "linux":
             return ir.Constant(I64, 0)
-        number = builder.call(_external(builder, "gettid", ir.FunctionType(I32, [])), [])
+        number = builder.call(external(builder, "gettid", ir.FunctionType(I32, [])), [])
         return builder.sext(number, I64)
 
     return types.int64(), emit
 
 
-def _external(builder: Any, name: str, kind: Any) -> Any:
+def external(builder: Any, name: str, kind: Any) -> Any:
+    """A function of the system's libraries."""
     found = builder.module.globals.get(name)
     return found if found is not None else ir.Function(builder.module, kind, name)
 
