@@ -16,12 +16,14 @@ from flowaudio.core.node import Format, declaration
 from flowaudio.graph import walk
 from flowaudio.graph.schedule import schedule
 from flowaudio.graph.wiring import read
+from flowaudio.io._unpack import unpack
 from flowaudio.runtime import plan_stage, ring
 
 __all__ = ["ARRAYS", "FILES", "LIVE", "MADE", "Kernel", "Loaded", "load", "natives_in", "of_graph", "of_node",
            "of_package", "ready"]
 
-FILES = (plan_stage.walk_rings, ring.read_native, ring.write_native, ring.get_native, ring.set_native)
+FILES = (plan_stage.walk_rings, ring.read_native, ring.write_native, ring.get_native, ring.close_native,
+         ring.cancel_native, unpack)
 """What every file goes through: a plan between rings, with a decoder and an encoder."""
 
 ARRAYS = (walk.process,)

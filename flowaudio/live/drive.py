@@ -12,7 +12,7 @@ from flowaudio.runtime.callback import CallbackCounters, card_callback
 from flowaudio.runtime.control import Rack
 from flowaudio.runtime.drift import safe_target_frames
 from flowaudio.runtime.rack_stage import rack_between
-from flowaudio.runtime.ring import get_native, read_native, set_native, write_native
+from flowaudio.runtime.ring import cancel_native, close_native, get_native, read_native, write_native
 
 __all__ = ["Drive"]
 
@@ -35,7 +35,8 @@ class Drive:
         self._judged, self._judged_at = (0, 0), time.monotonic()
         self._virtual = any(card is not None and card.clock() for card in (ends.input_card, ends.output_card))
         used: list[Native] = [card_callback] if self.parts.streams else []
-        used += [rack_between, get_native, set_native, write_native, read_native] if self.parts.stages else []
+        if self.parts.stages:
+            used += [rack_between, get_native, close_native, cancel_native, write_native, read_native]
         for each in used:
             each.linked  # noqa: B018  # to ask for it is to compile it: nothing is compiled while sound waits
 

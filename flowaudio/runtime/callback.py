@@ -2,7 +2,8 @@
 
 With a rack, what comes in (from the card, or from a ring) goes through it and out (to the card, to a ring). Without
 one, the card's input goes into one ring and its output comes from another; a thread has the plan. It takes no lock,
-waits for nobody, and gives silence where there is nothing to give; what went wrong is counted.
+waits for nobody, and gives silence where there is nothing to give; what went wrong is counted. The thread that has the
+plan is told last of all: if it is woken it may take the processor from us, and what is to be played is there then.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from flowaudio.graph.image import address, aligned
 from flowaudio.runtime.drift import drift_pull, drift_wrote
 from flowaudio.runtime.guard import GUARD, guard_output, put_guard
 from flowaudio.runtime.rack import rack_run
-from flowaudio.runtime.ring import CLOSED, ring_read, ring_readable, ring_write
+from flowaudio.runtime.ring import CLOSED, ring_read, ring_readable, ring_told, ring_write
 
 __all__ = ["CallbackCounters", "Caller", "card_callback"]
 
@@ -149,6 +150,8 @@ def card_callback(inp: int, out: int, frames: int, times: int, flags: int, user:
                 guard_output(u[HOWL], u[Y], u[BLOCK], u[PLAN_OUT], count)
             put_out(u[Y], u[PLAN_OUT], u[BLOCK], out + 4 * done * u[CARD_OUT], u[CARD_OUT], count)
         done += count
+    if u[SINK]:
+        ring_told(u[SINK])
     if u[THREAD] == 0:
         u[THREAD] = thread_id()
     u[FRAMES] += frames

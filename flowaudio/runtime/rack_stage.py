@@ -4,6 +4,7 @@ import numpy as np
 
 from flowaudio.core.memory import clear, flush_to_zero, i64_1d, restore_fpu
 from flowaudio.core.native import native
+from flowaudio.core.waking import CAN_WAKE
 from flowaudio.graph.image import address, aligned
 from flowaudio.runtime.control import Rack
 from flowaudio.runtime.rack import rack_run
@@ -11,6 +12,7 @@ from flowaudio.runtime.ring import (
     LONG_NS,
     SHORT_NS,
     Ring,
+    ring_await,
     ring_close,
     ring_read,
     ring_readable,
@@ -20,12 +22,15 @@ from flowaudio.runtime.ring import (
 
 __all__ = ["rack_between", "run_rack_between"]
 
+LONGEST_NS = 200_000_000
+"""How long a plan sleeps at most where it can be woken: nothing depends on it."""
 LEAST_NS = 100_000
-"""Time to sleep between two looks, at least: nobody's core is burnt."""
+"""Where it is not woken, it sleeps so long between two looks, at least: nobody's core is burnt."""
 
-# What the compiled loop is told. LEAST: frames that are waited for; BLOCK: that are taken at once, at most. SKIP:
-# frames of output that are dropped at the start; FLUSH: frames of silence that follow the end of the source.
-RACK, SOURCE, SINK, X, Y, CHANNELS, BLOCK, LEAST, SKIP, FLUSH, FIRST_NS, LONGEST_NS, TOLD = range(13)
+# What the compiled loop is told. BLOCK: frames that are taken at once, at most; RATE: Hz. SKIP: frames of output that
+# are dropped at the start; FLUSH: frames of silence that follow the end of the source. LIVE_NS: how long it sleeps at
+# most when it takes what there is; 0 if it waits for whole blocks.
+RACK, SOURCE, SINK, X, Y, CHANNELS, BLOCK, RATE, SKIP, FLUSH, LIVE_NS, TOLD = range(12)
 
 
 @native
@@ -36,7 +41,10 @@ def rack_between(control: int) -> int:
     before = flush_to_zero()
     good = 1
     while good:
-        frames = ring_wait_read(told[SOURCE], told[LEAST], told[FIRST_NS], told[LONGEST_NS])
+        if told[LIVE_NS]:
+            frames = ring_await(told[SOURCE], told[RATE], told[LIVE_NS])
+        else:
+            frames = ring_wait_read(told[SOURCE], block, SHORT_NS, LONG_NS)
         if frames < 0:
             good = 0
             break
@@ -72,11 +80,10 @@ def run_rack_between(rack: Rack, source: Ring, sink: Ring | None, *, block: int,
     """
     x, y = aligned(4 * rack.channels * block), aligned(4 * rack.output_channels * block)
     late = 0 if live else rack.latency
-    # Live, a quarter of a block is slept: longer, and what follows would wait; shorter, and a core is kept busy.
-    quarter_ns = max(round(0.25e9 * block / rack.rate), LEAST_NS)
-    first_ns, longest_ns = (quarter_ns, quarter_ns) if live else (SHORT_NS, LONG_NS)
+    # Where nobody wakes it, it sleeps a quarter of a block: longer, and what follows would wait; shorter, and a core is
+    # kept busy.
+    live_ns = LONGEST_NS if CAN_WAKE else max(round(0.25e9 * block / rack.rate), LEAST_NS)
     told = np.zeros(TOLD, np.int64)
     told[:] = (rack.address, source.address, sink.address if sink is not None else 0, address(x), address(y),
-               rack.channels, block, 1 if live else block, late, late, first_ns,
-               longest_ns)
+               rack.channels, block, rack.rate, late, late, live_ns if live else 0)
     return rack_between(address(told)) == 1

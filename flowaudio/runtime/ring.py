@@ -4,6 +4,9 @@ Two cursors count frames from the start and never turn back; a frame's place is 
 writer publishes with a release store what the reader takes with an acquire load, and the other way round. Each side
 keeps the other's cursor as it last saw it and looks again only when that is not enough. The same functions serve
 kernels, callbacks and Python; Python calls them without the GIL.
+
+Who has to wait sleeps, in one of two ways. Between threads that go as fast as they can, it looks again from time to
+time, and so finds much to do. A plan that follows a sound card has an alarm clock.
 """
 
 from typing import Any
@@ -15,10 +18,12 @@ from flowaudio.core.errors import FlowaudioError, ParameterError
 from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import clear, copy, i64_1d, nanosleep
 from flowaudio.core.native import native
+from flowaudio.runtime.alarm import ALARM_BYTES, alarm_off, alarm_rings, alarm_set, alarm_sleep
 
-__all__ = ["CANCELLED", "CHANNELS", "CLOSED", "LONG_NS", "SHORT_NS", "Cancelled", "Ring", "get_native", "read_native",
-           "ring_close", "ring_overwrite", "ring_read", "ring_readable", "ring_wait_read", "ring_writable",
-           "ring_write", "ring_write_all", "set_native", "try_read_native", "try_write_native", "write_native"]
+__all__ = ["CANCELLED", "CHANNELS", "CLOSED", "LONG_NS", "SHORT_NS", "Cancelled", "Ring", "cancel_native",
+           "close_native", "get_native", "read_native", "ring_await", "ring_close", "ring_overwrite", "ring_read",
+           "ring_readable", "ring_told", "ring_wait_read", "ring_writable", "ring_write", "ring_write_all",
+           "set_native", "try_read_native", "try_write_native", "write_native"]
 
 Array = np.ndarray[Any, Any]
 
@@ -28,11 +33,14 @@ WRITTEN, READ_SEEN, BEGUN = 0, 8, 16
 READ, WRITTEN_SEEN = 128, 136
 CLOSED, CANCELLED = 256, 264
 CAPACITY, CHANNELS, DATA = 384, 392, 400
-HEADER_BYTES = 512
+ALARM = 512                             # of the reader, see there
+HEADER_BYTES = ALARM + ALARM_BYTES
 
 SHORT_NS, LONG_NS = 50_000, 3_200_000
 """How long a side sleeps before it looks again: twice as long each time, from less than a block to what is not worth a
 core. At 0.2 ms throughout, two waiting threads cost a fifth of one."""
+
+NOTHING_YET = -2
 
 
 @kernel
@@ -138,13 +146,14 @@ def ring_write_all(ring: int, x: int, stride: int, frames: int) -> int:
     while done < frames:
         count = ring_write(ring, x + 4 * done, stride, frames - done)
         done += count
+        if count > 0:
+            ring_told(ring)
+            pause = SHORT_NS
         if load_acquire(ring + CANCELLED):
             break
         if count == 0:
             nanosleep(pause)
             pause = min(2 * pause, LONG_NS)
-        else:
-            pause = SHORT_NS
     return done
 
 
@@ -169,9 +178,44 @@ def ring_wait_read(ring: int, frames: int, first_ns: int, longest_ns: int) -> in
 
 
 @kernel
+def ring_await(ring: int, rate: int, longest_ns: int) -> int:
+    """Sleep until a frame can be read or no more will come; how many can be, -1 if the ring is cancelled.
+
+    Frames come `rate` times a second, some at once, from somebody who is punctual and calls :func:`ring_told`.
+    """
+    known, looked = _known(ring), 0
+    while known == NOTHING_YET:
+        alarm_set(ring + ALARM, looked, _word(ring, READ), rate, longest_ns)
+        known = _known(ring)
+        if known == NOTHING_YET:
+            alarm_sleep(ring + ALARM)
+            known = _known(ring)
+        looked += 1
+    alarm_off(ring + ALARM)
+    return known
+
+
+@kernel
+def _known(ring: int) -> int:
+    """Frames that can be read, or 0 at the end, -1 if the ring is cancelled, NOTHING_YET."""
+    closed = load_acquire(ring + CLOSED)    # before the cursor: what came before the close is then seen
+    if load_acquire(ring + CANCELLED):
+        return -1
+    known = ring_readable(ring, 1)
+    return known if known > 0 or closed else NOTHING_YET
+
+
+@kernel
+def ring_told(ring: int) -> None:
+    """Let a reader know of what was written, if it sleeps in :func:`ring_await`; never waits."""
+    alarm_rings(ring + ALARM)
+
+
+@kernel
 def ring_close(ring: int) -> None:
     """Nothing more will be written."""
     store_release(ring + CLOSED, 1)
+    ring_told(ring)
 
 
 @native
@@ -190,7 +234,9 @@ def read_native(ring: int, y: int, stride: int, frames: int) -> int:
 @native
 def try_write_native(ring: int, x: int, stride: int, frames: int) -> int:
     """Write what there is room for now; how many frames."""
-    return ring_write(ring, x, stride, frames)
+    done = ring_write(ring, x, stride, frames)
+    ring_told(ring)
+    return done
 
 
 @native
@@ -207,6 +253,21 @@ def last_native(ring: int, y: int, stride: int, frames: int) -> int:
     start, capacity = end - frames, _word(ring, CAPACITY)
     _move(ring, start + (-start // capacity + 1) * capacity if start < 0 else start, y, stride, frames, False)
     return end if add(ring + BEGUN, 0) - start <= capacity else -1
+
+
+@native
+def close_native(ring: int) -> int:
+    """Nothing more will be written."""
+    ring_close(ring)
+    return 0
+
+
+@native
+def cancel_native(ring: int) -> int:
+    """Both sides give up."""
+    store_release(ring + CANCELLED, 1)
+    ring_told(ring)
+    return 0
 
 
 @native
@@ -256,7 +317,7 @@ class Ring:
 
     def close(self) -> None:
         """Writer: nothing more will come."""
-        set_native(self.address + CLOSED, 1)
+        close_native(self.address)
 
     def read(self, frames: int) -> Array:
         """Reader: the next `frames` frames, waiting for them; fewer, or none, at the end. Cancelled if the ring is."""
@@ -287,7 +348,7 @@ class Ring:
 
     def cancel(self) -> None:
         """Anybody: both sides stop waiting and give up."""
-        set_native(self.address + CANCELLED, 1)
+        cancel_native(self.address)
 
     @property
     def fill(self) -> int:

@@ -13,7 +13,7 @@ from flowaudio.core.native import native
 from flowaudio.graph import walk
 from flowaudio.graph.image import address
 from flowaudio.runtime.drift import Drift, drift_wrote
-from flowaudio.runtime.ring import CHANNELS, Ring, ring_overwrite, ring_write
+from flowaudio.runtime.ring import CHANNELS, Ring, ring_overwrite, ring_told, ring_write
 from flowaudio.runtime.voice_walk import voice_row
 
 __all__ = ["IN_SLOT", "OUT_SLOT", "Tap", "tap_fill", "tap_link", "tap_unlink", "write_taps"]
@@ -40,6 +40,7 @@ def tap_fill(tap: int, x: int, stride: int, channels: int, frames: int) -> None:
         told[MISSED] += frames - written
         if told[DRIFT]:
             drift_wrote(told[DRIFT], i64_1d(told[CLOCK], 1)[0] if told[CLOCK] else monotonic_ns(), written)
+        ring_told(told[RING])
 
 
 @native

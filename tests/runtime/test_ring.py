@@ -1,6 +1,7 @@
 """The ring: every frame once and in order, for any lengths, under two threads, and an end for everybody."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from flowaudio.core.atomics import load_acquire
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.memory import f32_2d, nanosleep
 from flowaudio.core.native import native
+from flowaudio.core.waking import CAN_WAKE
 from flowaudio.runtime.ring import (
     LONG_NS,
     SHORT_NS,
     Cancelled,
     Ring,
+    ring_await,
     ring_close,
     ring_overwrite,
     ring_read,
@@ -133,6 +136,55 @@ def test_a_cancelled_ring_frees_both_sides() -> None:
     assert outcome == [Cancelled]
     with pytest.raises(Cancelled, match="given up"):
         ring.read(1)
+
+
+@native
+def pass_on(source: int, sink: int, scratch: int, frames: int) -> int:
+    """Frames from one ring to the other, one by one, asleep for 0.9 s at most; how many, -1 if there comes no more."""
+    for _ in range(frames):
+        if ring_await(source, 48_000, 900_000_000) <= 0:
+            return -1
+        ring_read(source, scratch, 1, 1)
+        ring_write_all(sink, scratch, 1, 1)
+    return frames
+
+
+@pytest.mark.skipif(not CAN_WAKE, reason="nobody is woken on this system")
+def test_a_reader_is_woken_by_every_frame() -> None:
+    """One frame goes round between two threads. If one wake in fifty were lost, they would not be done in time."""
+    rings, scratch, rounds = (Ring(1, 4), Ring(1, 4)), np.zeros((2, 16), np.float32), 2000
+    done: list[int] = []
+
+    def go_round(k: int) -> None:
+        done.append(pass_on(rings[k].address, rings[1 - k].address, scratch[k].ctypes.data, rounds))
+
+    threads = [threading.Thread(target=go_round, args=(k,), daemon=True) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    rings[0].write(np.full((1, 1), 0.5, np.float32))
+    for thread in threads:
+        thread.join(30)
+    assert done == [rounds, rounds]
+    np.testing.assert_array_equal(rings[0].read(1), [[0.5]])
+
+
+@native
+def await_native(ring: int) -> int:
+    return ring_await(ring, 48_000, 900_000_000)
+
+
+@pytest.mark.parametrize(("end", "told"), [(Ring.close, 0), (Ring.cancel, -1)])
+def test_who_awaits_a_frame_hears_of_the_end(end: Callable[[Ring], None], told: int) -> None:
+    ring, heard = Ring(1, 4), []
+    ring.write(np.zeros((1, 2), np.float32))
+    assert await_native(ring.address) == 2
+    ring.read(2)
+    thread = threading.Thread(target=lambda: heard.append(await_native(ring.address)))
+    thread.start()
+    end(ring)
+    thread.join()
+    assert heard == [told]
+    assert await_native(ring.address) == told
 
 
 def test_what_was_written_before_the_end_is_read() -> None:

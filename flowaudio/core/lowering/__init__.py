@@ -1,3 +1,3 @@
-"""What the placeholders of `simd`, `memory` and `atomics` mean to numba. Imported by the compiler alone."""
+"""What the placeholders of `simd`, `memory`, `atomics` and `waking` mean to numba. Imported by the compiler alone."""
 
-from flowaudio.core.lowering import memory, operators, vectors  # noqa: F401  importing registers them
+from flowaudio.core.lowering import memory, operators, vectors, waking  # noqa: F401  importing registers them
