@@ -14,6 +14,7 @@ from flowaudio.cli.progress import Display, display
 from flowaudio.cli.targets import check_target
 from flowaudio.core.errors import FlowaudioError, ParameterError, SourceError
 from flowaudio.io import SourceInfo, probe
+from flowaudio.io._unpack import unpack
 from flowaudio.stream import summary
 from flowaudio.stream._extremes import extremes_native
 from flowaudio.stream.analysis import analyze, instruments_for
@@ -24,7 +25,7 @@ from flowaudio.stream.report import Report
 
 __all__ = ["LISTENED", "prepare", "run"]
 
-LISTENED = (*kernels.ARRAYS, *kernels.natives_in("flowaudio.core.eventlog"), extremes_native)
+LISTENED = (*kernels.ARRAYS, *kernels.natives_in("flowaudio.core.eventlog"), extremes_native, unpack)
 """What a file goes through that is only listened to."""
 
 

@@ -43,7 +43,7 @@ def run(args: Any) -> None:
 def _every() -> tuple[list[Kernel], dict[str, str]]:
     """Of the runtime, of what a plan puts in by itself, and of all known nodes; and the nodes that cannot be made."""
     classes = {**known_nodes(), **_plumbing()}
-    found = [kernel for package in (*kernels.LIVE, "flowaudio.stream._extremes")
+    found = [kernel for package in (*kernels.LIVE, "flowaudio.stream._extremes", "flowaudio.io._unpack")
              for kernel in kernels.of_package(package)]
     failed: dict[str, str] = {}
     for name, cls in classes.items():

@@ -46,10 +46,13 @@ class Findings:
 
     def of(self, k: int) -> list[NodeEvent]:
         """The same, of one operation."""
+        records = self._readers[k].new()
+        if not records:
+            return []
         op = self._ops[k]
         kinds = declaration(op.node).events
         made = []
-        for kind, phase, start, end, channel, strength in self._readers[k].new():
+        for kind, phase, start, end, channel, strength in records:
             name = kinds[kind] if 0 <= kind < len(kinds) else f"kind {kind}"
             made.append(NodeEvent(op.name, name, PHASES.get(phase, "whole"), start, None if phase == BEGAN else end,
                                   None if channel == EVERY else channel, strength))

@@ -15,7 +15,7 @@ from flowaudio.io.endings import is_cut
 from flowaudio.io.info import Cover, SourceInfo
 from flowaudio.io.probing import EXACT_CONTAINERS, Source, best_stream, describe, is_cover, open_source, source_name
 from flowaudio.io.resampling import Converter
-from flowaudio.io.samples import Block, frame_samples, in_blocks, joined, speakers_of
+from flowaudio.io.samples import Block, Part, in_blocks, part_samples, speakers_of
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Decoder"]
 
 # Frames gathered before they are converted: enough that Python's share of the work stays small, and few enough that
-# who asks for short blocks of a live stream has them soon.
-_GATHERED_LEAST, _GATHERED = 4_096, 16_384
+# who asks for short blocks of a live stream has them soon. Who asks for more, up to the last, gets them as they are
+# gathered; what is longer is put together from parts.
+_GATHERED_LEAST, _GATHERED, _GATHERED_MOST = 4_096, 16_384, 65_536
 
 _MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png"}
 
@@ -113,7 +114,10 @@ class Decoder:
         All blocks but the last have `frames` frames; with None they have as many as comes easily. Every block is the
         caller's to keep. Raises SourceError where the source turns out to be damaged, after all that is good.
         """
-        pieces = self._converted(min(max(frames or _GATHERED, _GATHERED_LEAST), _GATHERED))
+        gather = frames if frames is not None and frames <= _GATHERED_MOST else _GATHERED
+        if gather < _GATHERED_LEAST:
+            gather *= -(-_GATHERED_LEAST // gather)
+        pieces = self._converted(gather)
         yield from pieces if frames is None else in_blocks(pieces, frames, self.channels)
         self._judge()
 
@@ -137,20 +141,26 @@ class Decoder:
             yield rest
 
     def _gathered(self, gather: int) -> Iterator[tuple[tuple[int, Speakers], Block]]:
-        """Decoded frames as float blocks of at least `gather` frames, each with its rate and speakers."""
-        parts: list[Block] = []
+        """Decoded frames as float blocks of `gather` frames, where the format does not change: each with its rate and
+        speakers."""
+        parts: list[Part] = []
         count = 0
-        current: tuple[int, Speakers] | None = None
+        current: tuple[int, Speakers, str] | None = None
         for frame, length in self._trimmed():
-            kind = (frame.sample_rate, self._speakers(frame))
-            if current and parts and (kind != current or count >= gather):
-                yield current, joined(parts)
+            kind = (frame.sample_rate, self._speakers(frame), frame.format.name)
+            if current and parts and kind != current:
+                yield current[:2], part_samples(parts)
                 parts, count = [], 0
-            current = kind
-            parts.append(frame_samples(frame)[:, :length])
-            count += length
+            current, begin = kind, 0
+            while count + length - begin >= gather:
+                end = begin + gather - count
+                yield current[:2], part_samples([*parts, Part(frame, begin, end)])
+                parts, count, begin = [], 0, end
+            if begin < length:
+                parts.append(Part(frame, begin, length))
+                count += length - begin
         if current and parts:
-            yield current, joined(parts)
+            yield current[:2], part_samples(parts)
 
     def _speakers(self, frame: "AudioFrame") -> Speakers:
         name = frame.layout.name

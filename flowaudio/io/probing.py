@@ -1,10 +1,13 @@
 """Opening a source and reading what it says of itself, before anything is decoded."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
 
 from flowaudio.core.errors import SourceError
 from flowaudio.core.layouts import MAX_CHANNELS, Speakers, layout_name
@@ -31,6 +34,9 @@ __all__ = [
 ]
 
 Source = str | os.PathLike[str] | BinaryIO
+
+_DTS = (0x7FFE8001, 0xFE7F0180, 0x1FFFE800, 0xFF1F00E8)
+"""What a DTS frame begins with: in words of 16 and 14 bits, in both orders of bytes."""
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 
@@ -67,7 +73,7 @@ def open_source(source: Source, allowed_protocols: Iterable[str], timeout_s: flo
             # Without the prefix FFmpeg takes what stands before a colon in a file's name for a protocol.
             f"file:{os.fspath(source)}" if isinstance(source, (str, os.PathLike)) and not url else source,
             "r",
-            container_options={"protocol_whitelist": protocol_whitelist(allowed)},
+            container_options={"protocol_whitelist": protocol_whitelist(allowed), **({} if url else _looks(source))},
             buffer_size=1 << 17,
             timeout=timeout_s if url else None,
             **TAG_OPTIONS,
@@ -75,6 +81,30 @@ def open_source(source: Source, allowed_protocols: Iterable[str], timeout_s: flo
         return container
     except FAILURES as error:
         raise failure(SourceError, name, error) from error
+
+
+def _looks(source: Source) -> dict[str, str]:
+    """FFmpeg's option for how long it looks for a codec that hides in a WAV of 16 bits, where its own choice is dear.
+
+    It guesses at 32 packets, half a megabyte, with all that it knows, which takes as long as analysing ten seconds of
+    sound. What hides there is DTS, which may begin late, and is told by its first words here; the rest shows itself in
+    the first packets.
+    """
+    if isinstance(source, (str, os.PathLike)) and (path := Path(source)).is_file():
+        with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
+            head = file.read(12)
+            if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE" and not _holds_dts(file.read(1 << 19)):
+                return {"max_probe_packets": "4"}
+    return {}
+
+
+def _holds_dts(head: bytes) -> bool:
+    """Whether a DTS frame may begin somewhere, at an even place."""
+    for skipped in (0, 2):
+        words = np.frombuffer(head, ">u4", max(len(head) - skipped, 0) // 4, skipped if len(head) > skipped else 0)
+        if any(bool((words == word).any()) for word in _DTS):
+            return True
+    return False
 
 
 def _check_path(path: Path) -> None:

@@ -204,11 +204,14 @@ def ceiling(bands: Any, count: int, p: Any, s: Any) -> None:
     for e in range(LOWEST, int(2.0 * HIGHEST * bands.size)):
         below = min(mean(s.sums[0], 0.8 * e, 0.9 * e),
                     min(mean(s.sums[0], 0.9 * e, 0.94 * e), mean(s.sums[0], 0.94 * e, 0.98 * e)))
+        if not below > least:
+            continue
         first = min(int(1.04 * e) + 1, top - 1)
-        above = max(mean(s.sums[0], first, min(1.09 * e + 1, top)),
-                    10.0 * math.log10(max(mean(s.sums[1], first, top), LEAST)))
-        if below > least and below - above > depth:
-            best, depth, loud, quiet = e, below - above, below, above
+        above = mean(s.sums[0], first, min(1.09 * e + 1, top))
+        if below - above > depth:       # seldom: the logarithm would be half of the work
+            above = max(above, 10.0 * math.log10(max(mean(s.sums[1], first, top), LEAST)))
+            if below - above > depth:
+                best, depth, loud, quiet = e, below - above, below, above
     s.edge[CUTOFF], s.edge[DEPTH], s.edge[ABOVE] = 0.5 * p.limits[3], 0.0, 0.0
     if best:
         k = int(0.9 * best)

@@ -25,9 +25,10 @@ def extremes(x: Array, width: int) -> tuple[Array, Array, bool]:
     """Of float32 [channels, frames], each channel contiguous: what is lowest and highest in each `width` frames,
     float32 [columns, channels], and whether every sample is a number within ±LIMIT; if not, they mean nothing."""
     channels, frames = x.shape
-    low, high = np.empty((2, -(-frames // width), channels), np.float32)
-    fine = extremes_native(address(x), x.strides[0], channels, frames, width, address(low), address(high))
-    return low, high, bool(fine)
+    both = np.empty((2, -(-frames // width), channels), np.float32)
+    low = address(both)
+    fine = extremes_native(address(x), x.strides[0], channels, frames, width, low, low + both.strides[0])
+    return both[0], both[1], bool(fine)
 
 
 @native

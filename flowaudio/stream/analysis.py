@@ -122,12 +122,13 @@ class _Listener:
         x, low, high = self._cleaner.clean(block, self._sketch.width())
         self._instruments.hear(x)
         self.frames += x.shape[1]
-        self._sketch.add(low, high, float(self._momentary[0]), float(self._short_term[0]))
-        written = int(self._written[0])
-        if written > self._seen:
-            new = np.arange(self._seen, written) % WINDOWS_KEPT
-            self._sketch.add_spectra(self._columns[:, new].max(axis=0))
-            self._seen = written
+        self._sketch.add(low, high, self._momentary.item(0), self._short_term.item(0))
+        written = self._written.item(0)
+        while self._seen < written:     # as far as the ring's end, and then from its beginning
+            first = self._seen % WINDOWS_KEPT
+            new = self._columns[:, first:min(first + written - self._seen, WINDOWS_KEPT)]
+            self._sketch.add_spectra(new.max(axis=0))
+            self._seen += new.shape[1]
         self._steps += 1
         if self._steps % EVENTS_EVERY == 0:
             self._ledger.take(self._instruments.events())

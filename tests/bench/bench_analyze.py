@@ -1,17 +1,20 @@
 """The full report, with all detectors, on one core: ``python tests/bench/bench_analyze.py``.
 
-Sixty seconds of 48 kHz stereo: from an array, from a WAV and from a FLAC file; then what each node of the plan takes,
-and the memory of an hour against that of a minute. Times are the least of several runs, by the processor's clock for
-this thread: what others do on the machine counts less.
+One and five minutes of 48 kHz stereo: from an array, and from a WAV, a FLAC and an MP3 file, with what FFmpeg alone
+takes of that; then what each node of the plan takes, and the memory of an hour against that of a minute. Times are the
+least of several runs by turns, by the processor's clock for all threads of the process: what others do on the machine
+counts less, and a thread of a codec would count.
 """
 
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 from bench_process import speech_like, write
 
@@ -38,31 +41,60 @@ def music(seconds: float) -> np.ndarray:
         (2, t.size)).astype(np.float32)
 
 
-def least_s(work: Callable[[], object]) -> float:
-    """Of several runs, seconds of this thread."""
-    times = []
+def least_s(works: Sequence[Callable[[], object]]) -> list[float]:
+    """Of several runs of each by turns, seconds of the processor, all threads together."""
+    best = [1e9] * len(works)
     for _ in range(REPEATS):
-        start = time.thread_time()
-        work()
-        times.append(time.thread_time() - start)
-    return min(times)
+        for k, work in enumerate(works):
+            start = time.process_time()
+            work()
+            best[k] = min(best[k], time.process_time() - start)
+    return best
 
 
-def reports(folder: Path, x: np.ndarray) -> None:
-    """The whole report."""
-    for name, codec in (("a.wav", fa.WAV(bit_depth=16)), ("a.flac", fa.FLAC())):
-        with fa.Encoder(folder / name, codec, RATE, 2) as encoder:
-            encoder.write(x)
+def ffmpeg(path: Path) -> None:
+    """What FFmpeg and PyAV take by themselves to read all of a file."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        stream.codec_context.thread_count = 1
+        packets = list(container.demux(stream))
+        for packet in packets:
+            packet.decode()
+
+
+def decoded(path: Path) -> None:
+    """The blocks of a file, and nothing else."""
+    with fa.Decoder(path) as decoder:
+        for _ in decoder.blocks(RATE):
+            pass
+
+
+def files(folder: Path, x: np.ndarray) -> None:
+    """The whole report of an array, and of files of it; what FFmpeg and the decoder have of that."""
     of_array = analyze(x, sample_rate=RATE)
     assert of_array.integrated_lufs is not None
-    assert abs(of_array.integrated_lufs - (analyze(folder / "a.wav").integrated_lufs or 0)) < 0.01
-    for name, work in (("array", lambda: analyze(x, sample_rate=RATE)),
-                       ("WAV file", lambda: analyze(folder / "a.wav")),
-                       ("FLAC file", lambda: analyze(folder / "a.flac")),
-                       ("array, no detectors", lambda: analyze(x, sample_rate=RATE, detectors=False))):
-        seconds = least_s(work)
-        print(f"{name:20} {seconds * 1e3 / (len(x[0]) / RATE / 60):7.1f} ms a minute of stereo: "
-              f"{len(x[0]) / RATE / seconds:5.0f} x real time")
+    paths = []
+    for name, codec, apart_lu in (("a.wav", fa.WAV(bit_depth=16), 0.01), ("a.flac", fa.FLAC(), 0.01),
+                                  ("a.mp3", fa.MP3(), 0.2)):
+        paths.append(folder / name)
+        with fa.Encoder(paths[-1], codec, RATE, 2) as encoder:
+            encoder.write(x)
+        report = analyze(paths[-1])
+        assert report.duration_s == of_array.duration_s
+        assert abs((report.integrated_lufs or 0) - of_array.integrated_lufs) < apart_lu
+    works: list[Callable[[], object]] = [lambda: analyze(x, sample_rate=RATE),
+                                         lambda: analyze(x, sample_rate=RATE, detectors=False)]
+    works += [partial(work, path) for path in paths for work in (analyze, ffmpeg, decoded)]
+    took = least_s(works)
+    seconds = x.shape[1] / RATE
+    print(f"{seconds / 60:.0f} min of stereo, processor time a minute of sound:")
+    for name, each in zip(("array", "array, no detectors"), took, strict=False):
+        print(f"    {name:20} {each * 6e4 / seconds:7.1f} ms: {seconds / each:4.0f} x real time")
+    for k, path in enumerate(paths):
+        each, alone, blocks = took[2 + 3 * k:5 + 3 * k]
+        name, of = f"{path.suffix[1:].upper()} file", each / took[0]
+        print(f"    {name:20} {each * 6e4 / seconds:7.1f} ms: {seconds / each:4.0f} x real time, {of:.2f} of "
+              f"the array's (FFmpeg alone {alone * 6e4 / seconds:.1f} ms, the decoder {blocks * 6e4 / seconds:.1f})")
 
 
 def nodes(x: np.ndarray) -> None:
@@ -108,7 +140,8 @@ def main() -> None:
     """All of them."""
     x = music(SECONDS)
     with tempfile.TemporaryDirectory() as name:
-        reports(Path(name), x)
+        files(Path(name), x)
+        files(Path(name), music(5 * SECONDS))
         nodes(x)
         memory(Path(name))
 
