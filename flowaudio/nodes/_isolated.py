@@ -12,24 +12,21 @@ import numpy as np
 from flowaudio.core.kernel import kernel
 from flowaudio.core.simd import fma, hmax, load, splat, store, vabs, vmax
 
-__all__ = ["APART", "alone_in_time", "band_size", "burst", "burst_sizes", "high_tops", "rise"]
+__all__ = ["APART", "LEAST_RIVAL", "LONGEST", "LONGEST_MS", "NEAR", "REST",
+           "band_size", "burst", "burst_sizes", "decibels", "high_tops", "rise", "rivalry"]
 
 HALF_TAPS = 15
+LONGEST_MS = 1.15
 CUT_HZ = 4200.0
 ZERO = np.float32(0.0)
 TINY = np.float32(1e-6)
 CLEAR = np.float32(1.7)                 # over every cell from 2 to 9 ms away: worth a closer look
-RIVAL = np.float32(0.3)                 # part of a burst that another one must reach, to be of the same waveform
-PEAK_DB = 8.0                           # over the greatest peak of the 9 ms on each side
-TAIL_DB, FAINT_DB = 2.55, 22.0          # by so much more the 2 ms behind may be than the 2 ms before; and, for each
-TAIL_SLOPE = 0.35                       # decibel that both are further below the peak than this, by so much more
-CLEAR_DB = 30.0                         # so far above both: what was before may end here
-RISE_DB = 4.0                           # by what the whole band may be louder in the 12 ms behind
-VERY_CLEAR_DB = 35.0                    # over the 2 ms behind: no attack, whatever is louder then
+SURE_RIVAL = 0.8                        # and when no other need be looked for
+LEAST_RIVAL = 0.2                       # part of a burst that another one must reach, to be of the same waveform
 
 
-APART, FAR, EDGE, LONGEST, SIDE, NEAR, WHOLE, REACH = range(8)
-"""Places in the sizes: frames between taps; cells in 9 and 60 ms; frames in 1.15, 9, 2 and 12 ms and beside a cell."""
+APART, FAR, EDGE, LONGEST, SIDE, NEAR, REST, REACH = range(8)
+"""Places in the sizes: frames between taps; cells in 9 and 60 ms; frames in 1.15, 9, 2 and 12 ms, and beside a cell."""
 
 
 def burst_sizes(rate: float, cell: int) -> tuple[Any, Any]:
@@ -39,7 +36,7 @@ def burst_sizes(rate: float, cell: int) -> tuple[Any, Any]:
     taps = -2 * cut * np.sinc(2 * cut * n) * np.kaiser(2 * HALF_TAPS + 1, 5.0)[HALF_TAPS:]
     taps[0] += 1.0
     ms = rate / 1000
-    longest, side = math.ceil(1.15 * ms), math.ceil(9 * ms)
+    longest, side = math.ceil(LONGEST_MS * ms), math.ceil(9 * ms)
     reach = (side + 2 * longest + 16 * apart + 7) // 8 * 8
     return taps.astype(np.float32), np.array([apart, math.ceil(9 * ms / cell), math.ceil(60 * ms / cell), longest,
                                               side, math.ceil(2 * ms), math.ceil(12 * ms), reach])
@@ -74,29 +71,39 @@ def high_tops(row: Any, first: int, taps: Any, apart: int, size: int, tops: Any,
 
 
 @kernel
-def alone_in_time(tops: Any, at: int, sizes: Any) -> Any:
-    """Whether the cell stands out of the 9 ms on both sides, and not as one of several edges of a waveform."""
+def rivalry(tops: Any, at: int, sizes: Any) -> Any:
+    """How much of a cell's strength two others have that stand at even distances with it, 0.2 to 1: a waveform's edges.
+
+    0, if it does not stand out of the 9 ms on both sides.
+    """
     if not _clear(tops, at, sizes[FAR]):
-        return False
-    least, far = RIVAL * tops[at % tops.size], sizes[FAR] // 2
+        return 0.0
+    found, far = LEAST_RIVAL, sizes[FAR] // 2
     for k in range(sizes[FAR], sizes[EDGE]):
-        after, before = _rival(tops, at + k, least, far), _rival(tops, at - k, least, far)
-        if (after and (_about(tops, at - k, least, far) or _about(tops, at + 2 * k, least, far))) or \
-                (before and (_about(tops, at + k, least, far) or _about(tops, at - 2 * k, least, far))):
-            return False
-    return True
+        after, before = _rival(tops, at + k, at, found, far), _rival(tops, at - k, at, found, far)
+        if after > found:
+            found = max(found, min(after, max(_about(tops, at - k, at, found, far),
+                                              _about(tops, at + 2 * k, at, found, far))))
+        if before > found:
+            found = max(found, min(before, max(_about(tops, at + k, at, found, far),
+                                               _about(tops, at - 2 * k, at, found, far))))
+        if found > SURE_RIVAL:
+            break
+    return found
 
 
 @kernel
-def _rival(tops: Any, at: int, least: Any, far: int) -> Any:
-    """Whether another burst is there that stands out of half as many cells."""
-    return tops[at % tops.size] > least and _clear(tops, at, far)
+def _rival(tops: Any, at: int, own: int, least: Any, far: int) -> Any:
+    """Strength over the cell's own of another burst, that stands out of half as many cells; 0 if there is none."""
+    part = tops[at % tops.size] / tops[own % tops.size]
+    return min(1.0, part) if part > least and _clear(tops, at, far) else 0.0
 
 
 @kernel
-def _about(tops: Any, at: int, least: Any, far: int) -> Any:
-    """Whether it is there, or in the cell before or behind."""
-    return _rival(tops, at, least, far) or _rival(tops, at - 1, least, far) or _rival(tops, at + 1, least, far)
+def _about(tops: Any, at: int, own: int, least: Any, far: int) -> Any:
+    """The same, there or in the cell before or behind."""
+    return max(_rival(tops, at, own, least, far), max(_rival(tops, at - 1, own, least, far),
+                                                      _rival(tops, at + 1, own, least, far)))
 
 
 @kernel
@@ -113,8 +120,12 @@ def _clear(tops: Any, at: int, far: int) -> Any:
 
 
 @kernel
-def burst(row: Any, place: int, cell: int, least_db: float, taps: Any, sizes: Any, band: Any) -> Any:
-    """(first frame from `place` on, or before it; its length, 0 if it is none; dB) of a burst in the cell there."""
+def burst(row: Any, place: int, cell: int, taps: Any, sizes: Any, band: Any) -> Any:
+    """A burst's first frame from `place` on, or before it, its length, and four measures in dB.
+
+    Its peak over the RMS of the 9 ms before it; over the greatest peak of the 9 ms on each side; over the RMS of the
+    2 ms on each side, the lesser; by what these are louder behind it than before.
+    """
     apart, longest, side, near, edge = sizes[APART], sizes[LONGEST], sizes[SIDE], sizes[NEAR], sizes[REACH]
     for n in range(0, 2 * edge + cell, 8):
         store(band, n, vabs(_high(row, place - edge + n, taps, apart)))
@@ -132,23 +143,9 @@ def burst(row: Any, place: int, cell: int, least_db: float, taps: Any, sizes: An
     floor, last = min(size, max(0.12 * size, 1.4 * most_behind)), behind - 1
     while band[last] < floor:
         last -= 1
-    over = _db(size / _rms(band, before - side, before))
-    ahead, tail = _db(size / _rms(band, before - near, before)), _db(size / _rms(band, behind, behind + near))
-    behind_db = _db(size / _rms(band, behind, behind + side - 7 * apart))
-    good = (_db(size / max(most, most_behind)) > PEAK_DB and min(min(ahead, tail), min(over, behind_db)) > least_db
-            and _short(last + 1 - first, longest, ahead, tail)
-            and (tail > VERY_CLEAR_DB
-                 or _db(rise(row, place - edge + before, place - edge + behind, sizes[WHOLE])) < RISE_DB))
-    return first - edge, last + 1 - first if good else 0, over
-
-
-@kernel
-def _short(length: int, longest: int, ahead: Any, tail: Any) -> Any:
-    """Whether nothing is left of it: what is faint must be shorter, and alike before and behind."""
-    least = min(ahead, tail)
-    more = TAIL_DB + TAIL_SLOPE * max(0.0, least - FAINT_DB)
-    return ahead - tail < more and (least > CLEAR_DB or tail - ahead < more) and \
-        length < (longest // 2 if least < FAINT_DB else 3 * longest // 4)
+    ahead, tail = _rms(band, before - near, before), _rms(band, behind, behind + near)
+    return (first - edge, last + 1 - first, decibels(size / _rms(band, before - side, before)),
+            decibels(size / max(most, most_behind)), decibels(size / max(ahead, tail)), decibels(tail / ahead))
 
 
 @kernel
@@ -170,7 +167,7 @@ def _rms(v: Any, first: int, end: int) -> Any:
 
 
 @kernel
-def _db(ratio: Any) -> Any:
+def decibels(ratio: Any) -> Any:
     """Of amplitudes."""
     return 20.0 * math.log10(ratio)
 

@@ -10,7 +10,18 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
 from flowaudio.core.simd import hmax, hsum, load, vmax
-from flowaudio.nodes._isolated import APART, alone_in_time, band_size, burst, burst_sizes, high_tops, rise
+from flowaudio.nodes._bridge import bridge_size, bridged
+from flowaudio.nodes._isolated import (
+    APART,
+    LONGEST,
+    NEAR,
+    band_size,
+    burst,
+    burst_sizes,
+    high_tops,
+    rise,
+    rivalry,
+)
 from flowaudio.nodes._levels import pass_through
 from flowaudio.nodes._line import line, room, take
 from flowaudio.nodes._prediction import (
@@ -26,6 +37,7 @@ from flowaudio.nodes._prediction import (
     top,
     window,
 )
+from flowaudio.nodes._verdict import is_click
 
 __all__ = ["ClickDetector"]
 
@@ -42,8 +54,9 @@ REACH_DB = 14.0                         # how far the residual's own peaks must 
 MATCH = 0.75                            # part of the residual that is the response to one sample
 RISE_DB, JUMP_RISE_DB = 12.0, 6.0       # behind a click, a jump: when it is louder by more, something begins
 BAND_FLOOR = 10.0 ** (5.5 / 20.0)       # times the least magnitude: that of a burst above 4 kHz
-BAND_DB = 6.6                           # what a burst above 4 kHz needs less
+ALONE, EDGES_ALIKE = 0.3, 0.8           # two rivals this strong: a waveform, not looked at for jumps; nor for clicks
 FEW, CLICK_DB = 8, 4.0                  # frames and more decibels of a click that is none above 4 kHz
+BRIDGE_DB = 4.0                         # what it needs less in the mean of its frames
 CERTAIN_DB = 60.0                       # so much over the residual on both sides no attack is
 
 
@@ -61,6 +74,7 @@ class Params(NamedTuple):
     thresholds: Any                     # float64 [2]: decibels over the residual; least magnitude
     high_taps: Any                      # float32, see _isolated
     sizes: Any                          # int64, the same
+    bridge: Any                         # int64 [3]: frames of the longest gap, of what it is predicted from, next to it
 
 
 class State(NamedTuple):
@@ -79,6 +93,7 @@ class State(NamedTuple):
     filters: Any                        # float64 [2, TAPS]: forwards, backwards
     matrix: Any                         # float64 [MATRIX]
     near: Any                           # float64 [4, frame]: what is around; backwards; their residuals
+    bridge: Any                         # float64, see _bridge
     clicks: Any                         # int64 [channel]
     discontinuities: Any                # int64 [channel]
 
@@ -87,19 +102,22 @@ class State(NamedTuple):
 class ClickDetector:
     """Finds clicks and jumps; the signal passes unchanged::
 
-        high-pass at 4 kHz ─► bursts that stand alone in 9 ms ──────────────────┐
-        order-12 prediction of 21 ms ─► residual ─► what stands out of 100 ms ──┴─►
+        high-pass at 4 kHz ─► bursts that stand alone in 9 ms ─► bridged from both sides
+        order-12 prediction of 21 ms ─► residual ─► what stands out of 100 ms ─►
             predicted from the 11 ms before it, and backwards from those behind it ─► where both sides err
 
-    A **click** is a burst above 4 kHz of 0.9 ms at most, 8 dB over the peaks and `threshold_db` - 6.6 over the RMS of
-    the 9 ms on each side and of the 2 ms next to it, with about the same behind it as before: a drum, a castanet has a
-    tail, and what is louder behind it is an attack. Bursts that come at even distances are edges of a waveform.
+    A **click** is a burst above 4 kHz of 0.92 ms at most, 6 dB over the peaks of the 9 ms on each side, that can be
+    bridged: of the error of a prediction from either side, a frame's share that goes away when the burst's frames are
+    interpolated stands over the error beside it, and over what stays. A drum or a castanet begins something, which no
+    bridge removes. Decibels of all that are added up, less what is louder or left behind the burst, and two rivals at
+    even distances: edges of a waveform. For a single clear sample about `threshold_db` of each is needed; more of the
+    one makes up for less of another. See Godsill and Rayner, "Digital Audio Restoration", sections 5.2 and 5.3.
 
     A sample is wrong if the residual of both predictions is. The first that the past did not predict and the last that
     the future did not, bound a click. If nothing lies between them each side fits itself and not the other: a
     **discontinuity**, where samples were left out, put in or moved. See Vaseghi, "Advanced digital signal processing
     and noise reduction", chapter 13, on impulses in the residual. A click of up to 8 frames that is no burst above
-    4 kHz (low rates) needs 4 dB more than `threshold_db`.
+    4 kHz (low rates) needs 4 dB more than `threshold_db`, and to be bridged by that less 4 dB.
 
     What prediction finds stands `threshold_db` over the RMS of the residual on both sides, and `threshold_db` - 14
     over its greatest value within 5 ms: a drum, a pluck, a plosive has a tail that no prediction from behind it
@@ -135,13 +153,14 @@ class ClickDetector:
         size = 2 * hop + hop // CELLS + behind + 4 * GUARD + 64
         high_taps, sizes = burst_sizes(rate, hop // CELLS)
         params = Params(hop, hop // CELLS, around, delay, widest, behind, kept, window(2 * hop),
-                        np.array([self.threshold_db, 10.0 ** (self.floor_dbfs / 20.0)]), high_taps, sizes)
+                        np.array([self.threshold_db, 10.0 ** (self.floor_dbfs / 20.0)]), high_taps, sizes,
+                        np.array([sizes[LONGEST], hop, sizes[NEAR]]))
         return params, State(
             event_log(), np.array([0, kept, 0]), line(channels, kept), np.zeros((channels, RING), np.float32),
             np.zeros((channels, RING), np.float32), np.zeros(band_size(sizes, hop // CELLS), np.float32),
             np.full(channels, -1, np.int64), np.zeros(PAD + 2 * hop, np.float32), np.zeros(14),
             np.zeros(TAPS, np.float32), np.zeros((2, TAPS)), np.zeros(MATRIX), np.zeros((4, size)),
-            np.zeros(channels, np.int64), np.zeros(channels, np.int64))
+            np.zeros(bridge_size(int(sizes[LONGEST]))), np.zeros(channels, np.int64), np.zeros(channels, np.int64))
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:
@@ -184,17 +203,23 @@ def bursts(row: Any, c: int, first: int, offset: int, p: Any, s: Any) -> None:
     if hmax(vmax(load(tops, place), load(tops, place + 8))) < least:
         return
     for k in range(CELLS):
-        if tops[place + k] < least or not alone_in_time(tops, first + k, p.sizes):
+        if tops[place + k] < least:
+            continue
+        rivals = rivalry(tops, first + k, p.sizes)
+        if rivals == 0.0 or rivals > EDGES_ALIKE:
             continue
         at = s.at[1] - ((s.at[2] + 1) * p.hop - (first + k) * p.cell)
-        begin, length, strength = burst(row, at, p.cell, p.thresholds[0] - BAND_DB, p.high_taps, p.sizes, s.band)
         frame = (first + k) * p.cell
-        kind, start, end, over = look(row, at, frame, 0, p, s)
+        begin, length, strength, over_peaks, over_next, tail = burst(row, at, p.cell, p.high_taps, p.sizes, s.band)
+        click = is_click(row, at + begin, length, over_peaks, over_next, tail, rivals, p, s)
+        kind, start, end, over = NOTHING, 0, 0, 0.0
+        if click or rivals <= ALONE:
+            kind, start, end, over = look(row, at, frame, 0, p, s)
         start, end = start + offset, end + offset
-        if length > 0 and (kind == NOTHING or abs(start - (frame + begin + offset)) > p.widest):
+        if click and (kind == NOTHING or abs(start - (frame + begin + offset)) > p.widest):
             kind, start, over = CLICK, frame + begin + offset, strength
             end = start + length
-        if length > 0 or kind == JUMP:
+        if click or kind == JUMP:
             tell(kind, start, end, over, c, p, s)
 
 
@@ -235,7 +260,9 @@ def judge(row: Any, c: int, first: int, offset: int, p: Any, s: Any) -> None:
             back = (s.at[2] + 1) * p.hop - (first + k) * p.cell
             kind, start, end, over = look(row, s.at[1] - back, (first + k) * p.cell,
                                           rivals(tops, first + k, m, p.around), p, s)
-            if kind == JUMP or (kind == CLICK and end - start <= FEW and over > p.thresholds[0] + CLICK_DB):
+            if kind == JUMP or (kind == CLICK and end - start <= FEW and over > p.thresholds[0] + CLICK_DB and bridged(
+                    row, s.at[1] - (s.at[2] + 1) * p.hop + start - 1, min(end - start + 2, p.bridge[0]), p.bridge,
+                    s.near, s.matrix, s.filters, s.bridge) > p.thresholds[0] - BRIDGE_DB):
                 tell(kind, start + offset, end + offset, over, c, p, s)
 
 

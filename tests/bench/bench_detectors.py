@@ -26,17 +26,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pieces", default="", help="only pieces whose names have this in them")
     parser.add_argument("--small", action="store_true", help="the ten minutes of the test suite")
     parser.add_argument("--clean", action="store_true", help="no damaged material")
+    parser.add_argument("--seed", type=int, default=0, help="another set: to tune with, where set 0 is to judge")
     parser.add_argument("--notes", action="store_true", help="every miss and false alarm; recall by variant")
     parser.add_argument("--cache", help="a folder that keeps the pieces that were made")
     return parser.parse_args()
 
 
-def pieces(small: bool, part: str) -> Iterator[Piece]:
-    """Made ones, then recordings."""
+def pieces(small: bool, part: str, seed: int) -> Iterator[Piece]:
+    """Made ones, then recordings; the latter belong to set 0 only."""
     for recipe in small_set() if small else full_set():
         if part in recipe.name:
-            yield make(recipe)
-    if not small:
+            yield make(recipe._replace(seed=recipe.seed + seed))
+    if not small and not seed:
         for piece in recorded():
             if isinstance(piece, str):
                 print(piece)
@@ -57,7 +58,7 @@ def hear(judge: Judge, piece: Piece, number: int, options: argparse.Namespace) -
     judge.hear(piece.name, piece.x, piece.rate, [], piece.grey)
     for kind in [] if options.clean else turns(number, options.small):
         if judge.asks(kind) and kind not in piece.grey:
-            y, labels = damaged(kind, piece.x, piece.rate, number)
+            y, labels = damaged(kind, piece.x, piece.rate, number + 1000 * options.seed)
             if labels:
                 judge.hear(f"{piece.name}+{kind}", y, piece.rate, labels, piece.grey)
 
@@ -75,7 +76,7 @@ def main() -> None:
     if left_out:
         print(f"no detector here for: {', '.join(left_out)}")
     try:
-        for number, piece in enumerate(pieces(options.small, options.pieces)):
+        for number, piece in enumerate(pieces(options.small, options.pieces, options.seed)):
             hear(judge, piece, number, options)
             print(f"\r{number + 1} pieces", end="", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
