@@ -126,7 +126,7 @@ def tell_summary(view: View, told: dict[str, Any]) -> None:
 def _xruns(stats: Stats) -> str:
     if not stats.underruns + stats.overruns + stats.late_blocks:
         return "none"
-    why = "" if stats.realtime or not stats.device_calls else " (the system gives no real-time priority)"
+    why = " (the system gives no real-time priority)" if stats.realtime is False else ""
     return f"{stats.underruns} underruns, {stats.overruns} overruns, {stats.late_blocks} late blocks{why}"
 
 

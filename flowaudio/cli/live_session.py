@@ -17,7 +17,8 @@ from flowaudio.core.errors import FlowaudioError, TargetError
 from flowaudio.graph.graph import Graph
 from flowaudio.graph.watching import POLL_S, Watched
 from flowaudio.live.engine import Engine
-from flowaudio.live.recording import FlightRecorder, Recording
+from flowaudio.live.flight import FlightRecorder
+from flowaudio.live.recording import Recording
 from flowaudio.stream.metering import Metered, Meters, metered
 
 __all__ = ["MARKS", "Session", "free_name"]

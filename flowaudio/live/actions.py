@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from flowaudio.core.errors import ParameterError, TargetError
+from flowaudio.core.errors import ParameterError
 from flowaudio.core.node import declaration
 from flowaudio.core.params import shown
 from flowaudio.graph import shipped
@@ -14,8 +14,9 @@ from flowaudio.graph.plan import Plan
 from flowaudio.live.checks import number
 from flowaudio.live.events import Event
 from flowaudio.live.filling import Template
+from flowaudio.live.flight import FlightRecorder
 from flowaudio.live.handle import NodeHandle
-from flowaudio.live.recording import FlightRecorder
+from flowaudio.live.naming import reserved
 from flowaudio.live.rules import Action, Running
 
 __all__ = ["Duck", "Save", "Set", "Swap"]
@@ -57,28 +58,12 @@ class Save(Action):
 
     def run(self, engine: Running, event: Event, closing: threading.Event) -> None:
         closing.wait(self.after_s)
-        path = _reserved(Path(self._name.filled(event)))
+        path = reserved(Path(self._name.filled(event)))
         try:
             self._recorder.save(str(path))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-
-
-def _reserved(path: Path) -> Path:
-    """This name, or the first of NAME-2, NAME-3, … that nobody has: an empty file stands there now, and is ours."""
-    made, count = path, 1
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            try:
-                os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-                return made
-            except FileExistsError:
-                count += 1
-                made = path.with_name(f"{path.stem}-{count}{path.suffix}")
-    except OSError as error:
-        raise TargetError(f"{made} cannot be written: {error.strerror}; choose another folder") from error
 
 
 class Duck(Action):

@@ -72,7 +72,7 @@ class Log:
                               f"{error}", RuntimeWarning, stacklevel=2)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call a function at every event, from the engine's supervising thread."""
+        """Call a function at every event, in the thread where it happens."""
         with self._lock:
             self._listeners.append(listener)
 

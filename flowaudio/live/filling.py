@@ -9,6 +9,7 @@ from typing import Any
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.params import shown
 from flowaudio.live.events import Event
+from flowaudio.live.naming import plain
 
 __all__ = ["Template", "facts"]
 
@@ -72,5 +73,5 @@ class Template:
             if name is not None:
                 value = known[name]
                 filled = "" if value is None else format(value, spec or "")
-                made.append(re.sub(r"[^\w.+-]+", "_", filled).lstrip(".") if self._in_a_name else filled)
+                made.append(plain(filled) if self._in_a_name else filled)
         return "".join(made).replace("\0", "")

@@ -1,6 +1,6 @@
 """What is done when something happens: rules that join events to actions, each with a thread of its own.
 
-Listeners are called on the engine's supervising thread; here they only put events into short queues. Whatever an action
+Listeners are called where something happens; here they only put events into short queues. Whatever an action
 takes, or fails at, neither the audio thread nor the supervision waits for it.
 """
 
@@ -150,7 +150,7 @@ class Rule:
 
     def hear(self, event: Event) -> None:
         """Take note of an event, if it is meant. Returns at once."""
-        if not self._means(event) or threading.current_thread() in self._threads:   # what it has brought about itself
+        if not self._means(event) or self.at_work_here:   # what it has brought about itself
             return
         with self._change:
             if self._cancelled or self._ending:
@@ -190,6 +190,11 @@ class Rule:
             if time.monotonic() > until:
                 return
             self.join(time.monotonic() + STOP_S)
+
+    @property
+    def at_work_here(self) -> bool:
+        """Whether the calling thread is one of its own."""
+        return threading.current_thread() in self._threads
 
     # Its inner life.
 
@@ -320,6 +325,11 @@ class Actions:
         """Those that are not cancelled."""
         return [rule for rule in self._rules if not rule.cancelled]
 
+    @property
+    def at_work_here(self) -> bool:
+        """Whether the calling thread is an action's."""
+        return any(rule.at_work_here for rule in self._rules)
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Until all that was due has been done, or `timeout_s` is over; whether it has been."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -330,7 +340,7 @@ class Actions:
         """Do what is due, within `timeout_s`, and end. More than once does no harm."""
         with self._lock:
             self._closed = True
-            rules, self._rules = self._rules, []
+            rules = self._rules
         self._engine.log.forget(self._hear)
         deadline = time.monotonic() + timeout_s
         for rule in rules:

@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
-__all__ = ["Stats"]
+from flowaudio.live.drive import Drive
+from flowaudio.runtime.callback import CallbackCounters
+from flowaudio.runtime.control import Rack
+
+__all__ = ["Stats", "stats_of"]
 
 
 class Stats(NamedTuple):
@@ -29,4 +33,37 @@ class Stats(NamedTuple):
     missed_frames: int                  # of recordings, because the disk or the encoder was too slow
     late_changes: int                   # changes that were made later than at their frame
     device_calls: int                   # of the callback
-    realtime: bool                      # whether the devices' threads have real-time priority
+    realtime: bool | None               # whether the devices' threads have real-time priority; None: not known (yet)
+
+
+def stats_of(rack: Rack, drive: Drive, *, running: bool, missed_frames: int) -> Stats:
+    """What a rack and what drives it have counted.
+
+    :param missed_frames: of recordings.
+    """
+    counters, calls, parts = rack.counters, drive.counters, drive.parts
+    passed_ns = max(counters.position, 1) / rack.rate * 1e9
+    late, device = rack.latency + drive.latency_frames, drive.device_latency_frames
+    return Stats(
+        time_s=counters.position / rack.rate, running=running,
+        underruns=_sum(calls, "underrun_calls", "output_underflows"), underrun_frames=_sum(calls, "underrun_frames"),
+        overruns=_sum(calls, "overrun_calls", "input_overflows"), overrun_frames=_sum(calls, "overrun_frames"),
+        late_blocks=counters.late_blocks, load=counters.busy_ns / passed_ns, peak_load=counters.peak_load,
+        node_loads={name: float(ns) * rack.rate / 1e9 for name, ns in rack.busy_ns.items()},
+        latency_frames=late, device_latency_frames=device, latency_ms=1000.0 * (late + device) / rack.rate,
+        node_silenced=rack.trouble, gaps=sum(stream.gaps for stream in parts.streams),
+        gap_s=sum(stream.gap_s for stream in parts.streams), howls=sum(caller.howls for caller in parts.callers),
+        clock_ppm=parts.drift.ppm if parts.drift is not None else 0.0, missed_frames=missed_frames,
+        late_changes=counters.late_letters, device_calls=_sum(calls, "calls"),
+        realtime=_all([stream.realtime for stream in parts.streams]))
+
+
+def _sum(counters: list[CallbackCounters], *names: str) -> int:
+    return sum(getattr(each, name) for each in counters for name in names)
+
+
+def _all(known: list[bool | None]) -> bool | None:
+    """Whether all are so: one that is not settles it, one that is unknown leaves it open."""
+    if False in known:
+        return False
+    return None if None in known or not known else True

@@ -31,9 +31,9 @@ class LiveStream:
         self._request = Request(rate, block, *channels, card_callback.address, caller.address, (caller, *keep))
         self._stream: CardStream | None = None
         self._seen, self._seen_at, self._looked_at = 0, 0.0, 0.0
-        self._lost_at: float | None = None
+        self._gap: tuple[float, float | None] = (0.0, None)     # seconds of gaps that are over; since when it is gone
         self._try_at, self._retry_s = 0.0, RETRY_S
-        self.gaps, self._gap_s, self.last_gap_s = 0, 0.0, 0.0
+        self.gaps, self.last_gap_s = 0, 0.0
         self.realtime: bool | None = None
         """Whether its thread has real-time priority; None while that is not known."""
         self.latency_frames = 0
@@ -52,12 +52,13 @@ class LiveStream:
     @property
     def lost(self) -> bool:
         """Whether it is waited for."""
-        return self._lost_at is not None
+        return self._gap[1] is not None
 
     @property
     def gap_s(self) -> float:
         """How long it was gone, in all."""
-        return self._gap_s + (time.monotonic() - self._lost_at if self._lost_at is not None else 0.0)
+        past, lost_at = self._gap       # as one: another thread ends the gap
+        return past + (time.monotonic() - lost_at if lost_at is not None else 0.0)
 
     def open(self) -> None:
         """Open and start it.
@@ -84,12 +85,13 @@ class LiveStream:
     def check(self) -> str:
         """"lost" or "back" if that has just happened, else "". To be called often."""
         now = time.monotonic()
-        if self._lost_at is None:
+        past, lost_at = self._gap
+        if lost_at is None:
             if self._healthy(now):
                 if self.realtime is None and self.caller.thread and not self.card.clock():
                     self.realtime = prefer(self.caller.thread)
                 return ""
-            self._lost_at, self._try_at, self._retry_s = now, now, RETRY_S
+            self._gap, self._try_at, self._retry_s = (past, now), now, RETRY_S
             self.gaps += 1
             self.close()
             return "lost"
@@ -102,9 +104,8 @@ class LiveStream:
             self.open()
         except FlowaudioError:
             return ""                   # not yet
-        self.last_gap_s = time.monotonic() - self._lost_at
-        self._gap_s += self.last_gap_s
-        self._lost_at = None
+        self.last_gap_s = time.monotonic() - lost_at
+        self._gap = past + self.last_gap_s, None
         return "back"
 
     def _healthy(self, now: float) -> bool:

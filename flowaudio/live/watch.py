@@ -4,6 +4,7 @@ import time
 
 from flowaudio.live.drive import Drive
 from flowaudio.live.events import Log, event_of
+from flowaudio.live.level import Level
 from flowaudio.runtime.control import Rack
 
 __all__ = ["Watch"]
@@ -15,8 +16,8 @@ EVERY_S = 2.0
 class Watch:
     """Looks at counters from time to time, and says what is new."""
 
-    def __init__(self, drive: Drive, rack: Rack, log: Log) -> None:
-        self._drive, self._rack, self._log = drive, rack, log
+    def __init__(self, drive: Drive, rack: Rack, log: Log, level: Level) -> None:
+        self._drive, self._rack, self._log, self._level = drive, rack, log, level
         self._counts: dict[tuple[str, str], int] = {}
         self._told: dict[tuple[str, str], float] = {}
 
@@ -30,6 +31,7 @@ class Watch:
                 self._log.add("device_lost", at, f"{stream.name} has gone; it is taken up again when it is back")
             elif now == "back":
                 self._log.add("device_back", at, f"{stream.name} is back, after {stream.last_gap_s:.1f} s")
+        self._level.follow(not any(stream.lost for stream in self._drive.parts.streams if stream.side != "input"))
         for name, count in self._rack.trouble.items():
             self._new("node_silenced", count, at, f"{name} failed, exploded or was given what is no number; it was "
                                                   "silent for that block and began anew", name)
@@ -42,7 +44,6 @@ class Watch:
                   "the loudspeaker feeds the microphone; the output was turned down for two seconds")
         self._new("late", self._rack.counters.late_blocks if self._drive.parts.callers else 0, at,
                   "the plan took longer than a block lasts")
-
         self.hear()
 
     def hear(self) -> None:

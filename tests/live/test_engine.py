@@ -1,7 +1,12 @@
 """The engine between all kinds of sources and sinks: what comes out is what the graph makes of what goes in."""
 
+import gc
+import signal
+import threading
 import time
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +17,7 @@ from flowaudio.core.errors import GraphError, ParameterError, SourceError, Targe
 from flowaudio.core.eventlog import EVERY, WHOLE, emit, event_log, now
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import node
+from flowaudio.live import streams
 from flowaudio.live.ends import File, Memory
 from flowaudio.live.engine import Engine
 from flowaudio.live.events import Event
@@ -454,3 +460,197 @@ def test_what_a_detector_finds_is_an_event() -> None:
         (480 / RATE, 481 / RATE, "loud", "whole"), (4799 / RATE, 4800 / RATE, "loud", "whole")]
     assert found[0].strength == pytest.approx(0.9)
     assert found[0].text == "loud: loud found for 0.000 s (0.9)"
+
+
+# How it ends.
+
+
+def test_a_listener_may_close_the_engine_while_it_is_being_closed() -> None:
+    """Whoever closes first waits for the thread that the listener is in."""
+    heard, go_on = threading.Event(), threading.Event()
+    closed: list[bool] = []
+
+    def hear(event: Event) -> None:
+        if event.kind == "device_lost":
+            heard.set()
+            go_on.wait(20)
+            engine.close()
+            closed.append(True)
+
+    card = SimulatedCard()
+    engine = Engine(fa.Gain(), card, card, allow_feedback=True, on_event=hear)
+    engine.start()
+    card.unplug()
+    assert heard.wait(20)
+    closing = threading.Thread(target=engine.close, daemon=True)
+    closing.start()
+    wait_until(lambda: engine._supervisor._asked)
+    go_on.set()
+    closing.join(20)
+    assert not closing.is_alive()
+    assert closed == [True]
+    assert engine.closed
+
+
+@pytest.mark.parametrize("where", ["listener", "action"])
+def test_a_listener_or_an_action_may_close_the_engine(where: str) -> None:
+    card = SimulatedCard()
+    engine = Engine(fa.Gain(), card, card, allow_feedback=True,
+                    on_event=(lambda event: engine.close()) if where == "listener" else None)
+    if where == "action":
+        engine.on("device_lost", lambda event: engine.close())
+    engine.start()
+    card.unplug()
+    assert engine.wait(20)
+    wait_until(lambda: engine.closed)
+    engine.close()
+
+
+def test_ctrl_c_while_it_closes_waits_for_the_files(tmp_path: Path) -> None:
+    """Pressed while a recording is being finished, as somebody does who finds that it takes long."""
+    card = SimulatedCard()
+    card.play_into_input(noise(RATE))
+    engine = Engine(fa.Gain(), card, tmp_path / "out.flac", allow_feedback=True)
+    engine.start()
+    take = engine.record(tmp_path / "take.flac")
+    card.run(RATE)
+    write, pressed = take._writer.close, threading.Event()
+
+    def slowly() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert pressed.wait(20)
+        write()
+
+    take._writer.close = slowly         # type: ignore[method-assign]  # what a slow disk is
+
+    def press(number: int, frame: Any) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.close()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert engine.closed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.flac", "take.flac"]
+
+
+def test_a_dropped_engine_fades_out_and_is_closed(tmp_path: Path) -> None:
+    card = SimulatedCard()
+    engine = Engine(fa.Gain(), card, card, allow_feedback=True)
+    engine.on("mark", lambda event: None)
+    engine.record(tmp_path / "take.flac")
+    engine.remember(0.1)
+    engine.start()
+    card.run(RATE)
+    supervisor, gone = engine._supervisor, weakref.ref(engine)
+    with pytest.warns(ResourceWarning, match="keep a reference"):
+        del engine
+    assert gone() is None               # at once: nothing in it refers to it
+    wait_until(lambda: supervisor.closed)
+    assert card.streams == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["take.flac"]
+    assert supervisor.log.events[-2].text.startswith("nobody holds the engine")
+
+
+def test_who_holds_an_engine() -> None:
+    """A with statement without a name, and an engine that listens; one that is closed is dropped without a word."""
+    clock = VirtualClock()
+    card = SimulatedCard(clock=clock)
+    with Engine(fa.Gain(), card, card, allow_feedback=True):
+        gc.collect()
+        card.run(1000)
+        assert card.streams
+    first = Engine(fa.Gain(), card, card, allow_feedback=True)
+    first.start()
+    still = first._supervisor
+    with Engine(fa.Gain(), first.listen(), Memory()):
+        del first
+        gc.collect()
+        assert not still._dropped
+        still.close()
+    Engine(fa.Gain(), card, card, allow_feedback=True)       # it was never started: nothing has to be said
+
+
+def test_an_output_is_only_replaced_by_an_engine_that_ran(tmp_path: Path) -> None:
+    (tmp_path / "keep.wav").write_bytes(b"mine")
+    Engine(fa.Gain(), noise(100), tmp_path / "keep.wav", rate=RATE).close()
+    dropped = Engine(fa.Gain(), noise(100), tmp_path / "keep.wav", rate=RATE)
+    del dropped
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("keep.wav", b"mine")]
+
+
+def test_muted_before_the_start_and_while_the_device_is_gone() -> None:
+    """As on a real card, which has edges: it begins silent, fades in where it may, and begins so again."""
+    card = SimulatedCard(block=96)
+    card.play_into_input(np.full((2, RATE), 0.5, np.float32))
+    engine = Engine(fa.Gain(), card, card, allow_feedback=True)
+    engine._supervisor.level.edge_ms = 10.0
+    engine.mute()
+    assert engine.muted
+    with engine:
+        card.run(960)
+        engine.mute(False)
+        card.run(1920)
+        card.unplug()
+        wait_until(lambda: engine.stats.gaps == 1)
+        for k in range(5000):           # more than there is room for, if each were sent
+            engine.mute(k % 2 == 0)
+        card.plug()
+        wait_until(lambda: any(event.kind == "device_back" for event in engine.events))
+        wait_until(lambda: engine._supervisor.level._heard)
+        card.run(1920)
+        engine.mute()
+        card.run(1920)
+        card.unplug()
+        wait_until(lambda: engine.stats.gaps == 2)
+        card.plug()
+        wait_until(lambda: sum(event.kind == "device_back" for event in engine.events) == 2)
+        card.run(960)
+        assert engine.muted
+        engine._supervisor.level.edge_ms = 0.0              # nobody runs the clock while it closes
+    y = card.recorded[0]
+    assert not y[:960].any()                                # muted from the first sample on
+    assert y[2879] == 0.5
+    assert y[2880] < 0.002                                  # the device is back, and begins with the fade's first step
+    assert y[4799] == 0.5
+    assert np.abs(np.diff(y[2880:])).max() < 0.002
+    assert not y[6719:].any()                               # it was muted before the gap
+
+
+def test_bypassed_is_known() -> None:
+    card = SimulatedCard()
+    with Engine(fa.Gain(), card, card, allow_feedback=True) as engine:
+        engine.bypass()
+        assert engine.bypassed
+        engine.bypass(False)
+        assert not engine.bypassed
+        assert engine.stats.realtime is None                # a virtual time has no threads
+
+
+def test_a_gap_is_told_whole_while_the_device_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor ends it between any two steps of whoever asks."""
+    now = [100.0]
+    card = SimulatedCard()
+    engine = Engine(fa.Gain(), card, card, allow_feedback=True)
+    stream = engine._drive.parts.streams[0]
+    stream.open()
+    card.unplug()
+    said: list[str] = []
+
+    def monotonic() -> float:
+        if said == ["lost"]:
+            said.append("back, in the middle of it")
+            said.append(stream.check())
+        return now[0]
+
+    monkeypatch.setattr(streams, "time", SimpleNamespace(monotonic=monotonic))
+    said.append(stream.check())
+    card.plug()
+    now[0] += 3.0
+    assert stream.gap_s == 3.0
+    assert said[2] == "back"
+    assert stream.gap_s == 3.0
+    engine.close()

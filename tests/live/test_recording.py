@@ -1,5 +1,6 @@
 """Recordings and the flight recorder: what passed a point is what stands in the file, from its first sample on."""
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import flowaudio as fa
-from flowaudio.core.errors import GraphError, ParameterError
+from flowaudio.core.errors import GraphError, ParameterError, TargetError
 from flowaudio.live.ends import File
 from flowaudio.live.engine import Engine
 from flowaudio.testing import SimulatedCard
@@ -19,6 +20,13 @@ FLOAT = fa.WAV(bit_depth=32)
 
 def noise(frames: int) -> Any:
     return (0.1 * np.random.default_rng(1).standard_normal((2, frames))).astype(np.float32)
+
+
+def wait_until(condition: Any, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
 
 
 def decoded(path: Path) -> Any:
@@ -148,4 +156,153 @@ def test_two_recordings_to_one_file_and_wrong_requests(tmp_path: Path) -> None:
             engine.remember(0.1).close()
             card.run(256)
             engine.rack.collect()
-        assert len(engine._memories) <= 3
+        assert len(engine._supervisor.takes._memories) <= 3
+
+
+def broken(recording: Any) -> None:
+    """Let its disk be full from now on."""
+    def write(block: Any) -> None:
+        raise TargetError(f"{recording.path} cannot be written: no space left")
+
+    recording._writer.write = write
+
+
+def test_a_recording_that_fails_leaves_the_engines_own_file_alone(tmp_path: Path) -> None:
+    x = noise(RATE)
+    engine = Engine(fa.Gain(), x, tmp_path / "out.wav", rate=RATE)
+    broken(engine.record(tmp_path / "take.wav"))
+    with pytest.raises(TargetError, match="no space left"), engine:
+        assert engine.wait(30)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.wav"]
+    assert decoded(tmp_path / "out.wav").shape == x.shape
+
+
+def test_every_close_tells_that_a_recording_has_failed(tmp_path: Path) -> None:
+    card = SimulatedCard()
+    card.play_into_input(noise(RATE))
+    with Engine(two_gains(), card, card, allow_feedback=True) as engine:
+        take = engine.record(tmp_path / "take.wav")
+        broken(take)
+        assert take.error is None
+        card.run(RATE // 2)
+        wait_until(lambda: take.closed)     # whoever watches over the engine has noticed
+        for _ in range(2):
+            with pytest.raises(TargetError, match="no space left"):
+                take.close()
+        assert isinstance(take.error, TargetError)
+    assert [event.kind for event in engine.events] == ["failed"]    # told once; the engine's close() has nothing to add
+
+
+def test_who_closes_second_waits_for_the_file(tmp_path: Path) -> None:
+    card = SimulatedCard()
+    card.play_into_input(noise(RATE))
+    with Engine(two_gains(), card, card, allow_feedback=True) as engine:
+        take = engine.record(tmp_path / "take.wav")
+        card.run(RATE // 2)
+        held, entered, finish = threading.Event(), threading.Event(), take._writer.close
+
+        def slowly() -> None:
+            entered.set()
+            assert held.wait(20)
+            finish()
+
+        take._writer.close = slowly     # type: ignore[method-assign]  # what a slow disk is
+        there: list[bool] = []
+
+        def close() -> None:
+            take.close()
+            there.append((tmp_path / "take.wav").exists())
+
+        threads = [threading.Thread(target=close) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        assert entered.wait(20)
+        assert not there
+        held.set()
+        for thread in threads:
+            thread.join()
+        assert there == [True, True]
+
+
+def test_a_recording_is_finished_although_nobody_reads_letters_any_more(tmp_path: Path) -> None:
+    card = SimulatedCard()
+    card.play_into_input(noise(RATE))
+    with Engine(two_gains(), card, card, allow_feedback=True) as engine:
+        engine.record(tmp_path / "take.wav")
+        card.run(RATE // 2)
+        card.unplug()
+        wait_until(lambda: engine.stats.gaps == 1)
+        with pytest.raises(ParameterError, match="does not take any more"):
+            for k in range(10_000):
+                engine.bypass(k % 2 == 0)
+    assert decoded(tmp_path / "take.wav").shape[1] >= RATE // 2
+
+
+def test_nothing_is_recorded_over_the_engines_own_files(tmp_path: Path) -> None:
+    with fa.Encoder(tmp_path / "in.wav", FLOAT, RATE, 2) as encoder:
+        encoder.write(noise(RATE))
+    before = (tmp_path / "in.wav").read_bytes()
+    with Engine(two_gains(), tmp_path / "in.wav", tmp_path / "out.wav") as engine:
+        with pytest.raises(ParameterError, match="own input: choose another name"):
+            engine.record(tmp_path / "in.wav", "in")
+        with pytest.raises(ParameterError, match="own output: choose another name"):
+            engine.record(tmp_path / "out.wav")
+        assert engine.wait(30)
+    assert (tmp_path / "in.wav").read_bytes() == before
+    assert decoded(tmp_path / "out.wav").shape[1] == RATE
+
+
+def test_what_two_recorders_save_within_a_second_has_two_names(tmp_path: Path) -> None:
+    """Of two points, and of two engines whose points have one name."""
+    cards = [SimulatedCard(), SimulatedCard()]
+    engines = []
+    for card in cards:
+        card.play_into_input(noise(RATE))
+        engine = Engine(two_gains(), card, card, allow_feedback=True)
+        for point in ("in", "out"):
+            engine.remember(0.1, point).save_on("mark", folder=tmp_path)
+        engine.start()
+        card.run(RATE // 4)
+        engines.append(engine)
+    for engine in engines:
+        engine.mark()
+    for engine in engines:
+        wait_until(lambda engine=engine: sum(event.kind == "saved" for event in engine.events) == 2)
+        engine.close()
+    names = [path.name for path in tmp_path.iterdir()]
+    assert len(names) == 4
+    assert sum("-in-mark" in name for name in names) == sum("-out-mark" in name for name in names) == 2
+
+
+def test_what_happens_while_a_recorder_looks_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event of another thread, between any two of the supervisor's steps."""
+    card = SimulatedCard()
+    engine = Engine(two_gains(), card, card, allow_feedback=True)
+    memory = engine.remember(1.0)
+    memory.save_on("mark", "device_lost", folder=tmp_path, after_s=1.0)
+    engine.mark()
+    before = len(memory._due)
+
+    class Interrupting(type(memory._due)):  # type: ignore[misc]  # the class is what it is
+        """Another event comes with each that is taken."""
+
+        def popleft(self) -> Any:
+            first = super().popleft()
+            engine.log.add("device_lost", 0.0, "meanwhile")
+            return first
+
+    memory._due = Interrupting(memory._due)
+    memory.check()
+    assert before == 1
+    assert sorted(due[1] for due in memory._due) == ["device_lost", "mark"]
+    engine.close()
+
+
+def test_the_first_save_compiles_nothing() -> None:
+    from flowaudio.runtime.ring import last_native
+
+    card = SimulatedCard()
+    with Engine(two_gains(), card, card, allow_feedback=True) as engine:
+        last_native._linked = None
+        engine.remember(1.0)
+        assert last_native._linked is not None
