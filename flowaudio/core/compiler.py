@@ -41,11 +41,15 @@ OPTIONS: dict[str, Any] = {
 
 def dispatcher(kernel: Kernel) -> Any:
     """numba's own object for a kernel, made when another kernel calls it."""
-    if kernel.dispatcher is None:
+    if _bounds not in kernel.dispatchers:
         # Inlined without asking: through a call, vectors would go by way of memory, and a literal would be a variable.
-        kernel.dispatcher = njit(**OPTIONS, forceinline=True)(kernel.function)
-        kernel.dispatcher._compiler.targetdescr = own_target()
-    return kernel.dispatcher
+        made = kernel.dispatchers[_bounds] = njit(**OPTIONS, forceinline=True, boundscheck=_bounds)(kernel.function)
+        made._compiler.targetdescr = own_target()
+    return kernel.dispatchers[_bounds]
+
+
+_bounds = False
+"""Whether what is compiled now checks its indices; changed while the compiler is locked."""
 
 
 @typeof_impl.register(Kernel)
@@ -55,7 +59,7 @@ def _typeof_kernel(kernel: Kernel, context: Any) -> Any:
 
 def _flags() -> Any:
     flags = compiler.Flags()
-    cpu.CPUTargetOptions.parse_as_flags(flags, {**OPTIONS, "nopython": True})
+    cpu.CPUTargetOptions.parse_as_flags(flags, {**OPTIONS, "nopython": True, "boundscheck": _bounds})
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True
     flags.enable_pyobject = False
@@ -104,12 +108,19 @@ def _place(error: Exception, text: str, function: Callable[..., Any]) -> tuple[s
 
 
 @global_compiler_lock
-def compile_object(symbol: str, function: Callable[..., Any], arguments: int, author: str = "") -> Object:
+def compile_object(symbol: str, function: Callable[..., Any], arguments: int, author: str = "", *,
+                   bounds: bool = False) -> Object:
     """Object code with one function, ``int64 symbol(int64 * arguments)``.
 
-    `author` is the name to blame in an error: the node whose kernel this is.
+    `author` is the name to blame in an error: the node whose kernel this is. With `bounds` the function fails at an
+    index beyond the end of an array.
     """
-    module = _compiled(symbol, function, arguments, author or function.__name__)
+    global _bounds
+    _bounds = bounds
+    try:
+        module = _compiled(symbol, function, arguments, author or function.__name__)
+    finally:
+        _bounds = False
     externals = tuple(sorted(f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")))
     if bad := forbidden_symbols(externals):
         raise KernelError(f"{author or function.__name__} would allocate or call Python on the audio path: {bad[0]}")

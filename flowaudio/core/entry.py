@@ -78,19 +78,23 @@ def fields_of(owner: str, values: Any, state: bool) -> tuple[Fields, list[Any]]:
     return Fields(type(values), tuple(kinds)), made
 
 
-def entry_for(declared: Declaration, params: Fields, state: Fields) -> Linked:
-    """The compiled entry of a node's kernel for these fields: from memory, from the disk, or compiled now."""
-    key = (params.kinds, state.kinds)
+def entry_for(declared: Declaration, params: Fields, state: Fields, *, bounds: bool = False) -> Linked:
+    """The compiled entry of a node's kernel for these fields: from memory, from the disk, or compiled now.
+
+    With `bounds` one that fails at an index beyond the end of an array.
+    """
+    key = (params.kinds, state.kinds, bounds)
     found: Linked | None = declared.entries.get(key)
     if found is None:
         shape = Shape(tuple(p.many for p in declared.inputs), len(declared.outputs), params, state)
-        digest = digest_function(declared.kernel.function, shape.inputs, shape.outputs, *_spelled(params, state))
+        digest = digest_function(declared.kernel.function, shape.inputs, shape.outputs, *_spelled(params, state),
+                                 *["bounds"] * bounds)
 
         def build(symbol: str) -> Object:
             from flowaudio.core import compiler
 
             function = compiler.make_entry(declared.kernel, shape)
-            made: Object = compiler.compile_object(symbol, function, 2, declared.name)
+            made: Object = compiler.compile_object(symbol, function, 2, declared.name, bounds=bounds)
             return made
 
         found = declared.entries[key] = load(declared.name, digest, build)

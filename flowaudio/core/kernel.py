@@ -16,7 +16,7 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.dispatcher: Any = None  # numba's own object, made by the compiler when it is needed
+        self.dispatchers: dict[bool, Any] = {}  # numba's own, with bounds or without, made when they are needed
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
 

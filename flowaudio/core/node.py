@@ -102,7 +102,7 @@ def node(cls: Any = None, /, *, inputs: tuple[str | Port, ...] = ("in",), output
         if "type" in params.parameters(made):
             raise GraphError(f"{cls.__name__}: a parameter cannot be called type: in documents that names the node")
         for name in ("latency", "output_channels", "__rshift__", "__rrshift__"):
-            if name not in vars(cls):
+            if not hasattr(made, name):
                 setattr(made, name, globals()[f"_{name.strip('_')}"])
         made.__declaration__ = Declaration(
             cls.__name__, _ports(inputs), _ports(outputs), kernels[0], in_place, measures, params.parameters(made),

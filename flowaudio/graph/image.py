@@ -45,8 +45,9 @@ class Image(NamedTuple):
     logs: dict[int, Array]              # of those operations that find something
     memory: Array                       # uint8: parameters and small state, packed
     tables: Array                       # int64: the operations' tables, one behind the other
+    pristine: Array                     # uint8: as `memory` was at the start
+    arena: Array                        # uint8: the buffers between operations
     keep: tuple[object, ...]
-    arena_bytes: int                    # of the buffers between operations
 
     def view(self, op: int, name: str, *, state: bool = False) -> Array:
         """A parameter, or with `state` a state, as the kernel sees it: writing to it changes what the kernel reads."""
@@ -114,20 +115,24 @@ def _colour(plan: Schedule) -> tuple[dict[Buffer, int], int]:
 
 
 class _Block:
-    """Bytes that grow: what becomes one piece of memory, in the order in which the walk meets it."""
+    """Bytes that grow: what becomes one piece of memory, in the order in which the walk meets it.
 
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
+    `gap` bytes of nobody's stand in front of the first piece and behind each.
+    """
+
+    def __init__(self, gap: int = 0) -> None:
+        self.gap = bytes(gap)
+        self.parts = [self.gap]
+        self.size = gap
 
     def add(self, content: bytes) -> int:
         """Append at a multiple of 8 bytes; where. Not of a cache line: a small node's state shall fit into one."""
         offset = self.size
         self.parts.append(content)
-        padding = -len(content) % 8
-        if padding:
-            self.parts.append(b"\0" * padding)
-        self.size += len(content) + padding
+        behind = bytes(-len(content) % 8) + self.gap
+        if behind:
+            self.parts.append(behind)
+        self.size += len(content) + len(behind)
         return offset
 
     def memory(self) -> Array:
@@ -136,20 +141,25 @@ class _Block:
         return made
 
 
-def build(plan: Schedule) -> Image:
-    """Lay a schedule out in memory. Compiles kernels that are not known yet."""
-    return _Builder(plan).run()
+def build(plan: Schedule, *, gap: int = 0, bounds: bool = False) -> Image:
+    """Lay a schedule out in memory. Compiles kernels that are not known yet.
+
+    :param gap: bytes, a multiple of 8, that are left free around each parameter and state, so that somebody can look
+        whether a kernel touches them. State that is packed only if it is small is packed in any case then.
+    :param bounds: let kernels fail at an index beyond the end of an array; slow, and compiled apart.
+    """
+    return _Builder(plan, gap, bounds).run()
 
 
 class _Builder:
     """Tables are written with offsets first; addresses are added when all sizes are known."""
 
-    def __init__(self, plan: Schedule) -> None:
-        self.plan = plan
+    def __init__(self, plan: Schedule, gap: int, bounds: bool) -> None:
+        self.plan, self.bounds = plan, bounds
         self.places, arena_size = _colour(plan)
         self.arena = aligned(arena_size)
         self.base = address(self.arena)
-        self.packed = _Block()
+        self.packed = _Block(gap)
         self.table: list[int] = []
         self.pairs: list[int] = []      # ports that take many edges
         self.resets: list[int] = []
@@ -172,7 +182,7 @@ class _Builder:
         if declared.events:
             names = (kind[0] for kind in state.kinds)
             self.logs[len(self.rows)] = _log_of(declared, dict(zip(names, state_values, strict=True)))
-        entry = entry_for(declared, params, state)
+        entry = entry_for(declared, params, state, bounds=self.bounds)
         start, table = len(self.table), self.table
         base = self.base
         for port, known in zip(op.inputs, declared.inputs, strict=True):
@@ -194,7 +204,7 @@ class _Builder:
         self._reset(first_state, [f for f in fields[len(param_values):] if f.offset < 0 and f.name != LOG])
         self.fields.append(fields)
         self.rows.append([entry.address, start, outputs, len(op.outputs), first_reset,
-                          (len(self.resets) - first_reset) // 3, 0, 0, 0])
+                          (len(self.resets) - first_reset) // 3, *[0] * (walk.ROW - walk.TROUBLE)])
 
     def _field(self, start: int, name: str, dtype: str, rank: int, value: Any, *, state: bool) -> Field:
         """Put one parameter or state into memory, and its address and dimensions into the table that has begun at
@@ -205,7 +215,7 @@ class _Builder:
             self.in_packed.append(len(self.table))
             self.table.append(offset)
             return Field(name, offset, None, dtype, rank, place, state)
-        if value.nbytes >= BIG or name in (SHARED, LOG):
+        if (value.nbytes >= BIG and not self.packed.gap) or name in (SHARED, LOG):
             self.table.append(address(value))
             offset = -1
         else:
@@ -249,8 +259,8 @@ class _Builder:
         late = [(address(log), _lateness(plan.ops[k])) for k, log in self.logs.items()]
         logs = np.array(late or [(0, 0)], np.int64)
         header[walk.LOGS], header[walk.LOG_COUNT] = address(logs), len(late)
-        keep = (self.arena, pairs, resets, pristine, self.images, logs)
-        return Image(header, rows, self.fields, self.logs, memory, tables, keep, self.arena.nbytes)
+        keep = (pairs, resets, self.images, logs)
+        return Image(header, rows, self.fields, self.logs, memory, tables, pristine, self.arena, keep)
 
 
 def _log_of(declared: Declaration, state: dict[str, Array]) -> Array:

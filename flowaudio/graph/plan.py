@@ -9,7 +9,7 @@ from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.core.node import declaration
 from flowaudio.graph import image, walk
 from flowaudio.graph.findings import Findings, NodeEvent
-from flowaudio.graph.schedule import schedule
+from flowaudio.graph.schedule import Schedule, schedule
 from flowaudio.graph.wiring import read
 
 __all__ = ["Plan", "render"]
@@ -33,7 +33,7 @@ class Plan:
         made = schedule(read(graph), rate, channels, block)
         self.ops = made.ops
         """The operations in the order in which they run."""
-        self.image = image.build(made)
+        self.image = self._lay_out(made)
         """Their memory."""
         self._findings = Findings(self.ops, self.image.logs)
         self.rate = rate
@@ -43,6 +43,11 @@ class Plan:
         """Frames, at most, in one walk: what was asked for, or the shortest feedback."""
         self.latency = made.output.latency
         """Frames by which the output is behind the input."""
+
+    @staticmethod
+    def _lay_out(made: Schedule) -> image.Image:
+        """In memory; whoever tries a node lays it out in another way."""
+        return image.build(made)
 
     @property
     def header(self) -> int:
@@ -57,7 +62,7 @@ class Plan:
     @property
     def arena_bytes(self) -> int:
         """Size of the memory for the signals between operations."""
-        return self.image.arena_bytes
+        return self.image.arena.nbytes
 
     @property
     def trouble(self) -> dict[str, int]:

@@ -25,13 +25,17 @@ __all__ = ["below", "process", "reset", "reset_all", "walk", "walk_native", "wal
 
 # Header. LIMIT: the bits of the float32 at which an output is taken for an explosion; see INFINITE. POSITION: the
 # frame, since the start of the stream, that is walked next. LOGS: address of (log, frames by which its node is behind)
-# pairs.
-(OPS, COUNT, IN, IN_CHANNELS, OUT, OUT_CHANNELS, BLOCK, LIMIT, POSITION, LOGS, LOG_COUNT, HEADER) = range(12)
+# pairs. SECOND: frames for which a node that explodes again and again is kept silent at first; 0: it never is.
+(OPS, COUNT, IN, IN_CHANNELS, OUT, OUT_CHANNELS, BLOCK, LIMIT, POSITION, LOGS, LOG_COUNT, SECOND, HEADER) = range(13)
 
 # One row of OPS. OUTPUTS: address of (samples, channels) pairs. RESETS: address of (memory, image or 0, bytes) triples.
 # TAP: 0, or the address of a record that begins with the address of what is called as tap(record, frames) when the
-# operation has run. BUSY_NS: time that it took, where somebody measures.
-ENTRY, TABLE, OUTPUTS, OUTPUT_COUNT, RESETS, RESET_COUNT, TROUBLE, TAP, BUSY_NS, ROW = range(10)
+# operation has run. BUSY_NS: time that it took, where somebody measures. UNTIL: 0, or one more than the frame at which
+# it began anew or until which it is kept silent; HOLD: for how long it was kept silent last, while that goes on.
+ENTRY, TABLE, OUTPUTS, OUTPUT_COUNT, RESETS, RESET_COUNT, TROUBLE, TAP, BUSY_NS, UNTIL, HOLD, ROW = range(12)
+
+LONGEST_HOLD = 8
+"""Times as long as at first: a node that explodes whenever it begins anew is kept silent for so long."""
 
 INFINITE = 0x7F800000
 """Bits of an infinite float32; a NaN has more."""
@@ -68,17 +72,33 @@ def reset(row: int) -> None:
 
 
 @kernel
-def run(row: int, frames: int, limit: int) -> None:
-    """One operation. If it fails or its output is no number below the limit, it is silent for this block, begins anew
-    and is counted: nothing of it spreads."""
+def hold(row: int, now: int, second: int) -> None:
+    """It begins anew at the frame `now`: keep it silent if that comes within a second of the last time."""
     op = i64_1d(row, ROW)
-    good = call_entry(op[ENTRY], op[TABLE], frames) == 0
+    again = op[UNTIL] > 0 and now - op[UNTIL] < second
+    op[HOLD] = min(max(2 * op[HOLD], second), LONGEST_HOLD * second) if again else 0
+    op[UNTIL] = now + op[HOLD] + 1
+
+
+@kernel
+def run(row: int, frames: int, limit: int, now: int, second: int) -> None:
+    """One operation. If it fails or its output is no number below the limit, it is silent for this block, begins anew
+    and is counted: nothing of it spreads. What does that again within a second is silent for a second, and counted;
+    then for two, four, eight: by the limit an explosion is only found when it has been at full scale for a while.
+
+    :param second: frames; 0: it goes on at once, however often it fails.
+    """
+    op = i64_1d(row, ROW)
+    held = op[UNTIL] > now + 1
+    good = call_entry(op[ENTRY], op[TABLE], frames) == 0 and not held   # others may need what its entry leaves
     for k in range(op[OUTPUT_COUNT]):
         out = i64_1d(op[OUTPUTS] + 16 * k, 2)
         good = good and below(out[0], out[1] * frames, limit)
     if not good:
         op[TROUBLE] += 1
         reset(row)
+        if second and not held:
+            hold(row, now, second)
         for k in range(op[OUTPUT_COUNT]):
             out = i64_1d(op[OUTPUTS] + 16 * k, 2)
             clear(out[0], 4 * out[1] * frames)
@@ -95,13 +115,22 @@ def tell_time(plan: Any) -> None:
 
 
 @kernel
+def patience(header: int, frames: int) -> int:
+    """How long nodes are kept silent at first if they fail in this block. What came in may be no number: that is not
+    their fault."""
+    plan = i64_1d(header, HEADER)
+    second: int = plan[SECOND]
+    return second if second and below(plan[IN], plan[IN_CHANNELS] * frames, plan[LIMIT]) else 0
+
+
+@kernel
 def walk(header: int, frames: int) -> None:
     """Run every operation once, on `frames` frames, at most as many as the plan was made for."""
     plan = i64_1d(header, HEADER)
     tell_time(plan)
-    row = plan[OPS]
+    row, second = plan[OPS], patience(header, frames)
     for _ in range(plan[COUNT]):
-        run(row, frames, plan[LIMIT])
+        run(row, frames, plan[LIMIT], plan[POSITION], second)
         row += 8 * ROW
     plan[POSITION] += frames
 
@@ -111,10 +140,10 @@ def walk_timed(header: int, frames: int) -> None:
     """As :func:`walk`, and adds to each operation's time. The clock costs 25 ns an operation: for one block of many."""
     plan = i64_1d(header, HEADER)
     tell_time(plan)
-    row = plan[OPS]
+    row, second = plan[OPS], patience(header, frames)
     before = monotonic_ns()
     for _ in range(plan[COUNT]):
-        run(row, frames, plan[LIMIT])
+        run(row, frames, plan[LIMIT], plan[POSITION], second)
         now = monotonic_ns()
         i64_1d(row, ROW)[BUSY_NS] += now - before
         before = now

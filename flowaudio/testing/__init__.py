@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowaudio.testing.check import LawBroken, check_node
-    from flowaudio.testing.laws import LAWS, Law, Trial
+    from flowaudio.testing.laws import LAWS, Law
     from flowaudio.testing.recorder import Recorder, Replayed, replay
     from flowaudio.testing.signals import signal
     from flowaudio.testing.simulated import SimulatedCard, SimulatedStream
+    from flowaudio.testing.trial import Trial
     from flowaudio.testing.virtual import VirtualClock
 
 _PLACES = {
     "check": ("LawBroken", "check_node"),
-    "laws": ("LAWS", "Law", "Trial"),
+    "laws": ("LAWS", "Law"),
     "recorder": ("Recorder", "Replayed", "replay"),
     "signals": ("signal",),
     "simulated": ("SimulatedCard", "SimulatedStream"),
+    "trial": ("Trial",),
     "virtual": ("VirtualClock",),
 }
 _FOUND = {name: place for place, names in _PLACES.items() for name in names}

@@ -101,6 +101,8 @@ def graph_of(node: Any, *, all_ports: bool = False) -> Graph:
             graph.connect(IN, f"{name}.{port.name}", delay_ms=float(k))
     for port in declared.outputs:
         graph.connect(f"{name}.{port.name}", OUT)
+    if not declared.outputs:            # it only listens
+        graph.connect(IN, OUT)
     return graph
 
 

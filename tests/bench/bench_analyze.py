@@ -106,8 +106,8 @@ def nodes(x: np.ndarray) -> None:
         listener = Instruments(RATE, 2, made, step)
         plan, sink = listener.plan, np.zeros((2, step), np.float32)
         header = plan.image.header
-        inner, outer = (np.ndarray((2, plan.block), np.float32, plan.image.keep[0],
-                                   int(header[k] - plan.image.keep[0].__array_interface__["data"][0]))
+        inner, outer = (np.ndarray((2, plan.block), np.float32, plan.image.arena,
+                                   int(header[k] - plan.image.arena.__array_interface__["data"][0]))
                         for k in (walk.IN, walk.OUT))
         for begin in range(0, x.shape[1] - plan.block, plan.block):
             inner[:] = x[:, begin:begin + plan.block]

@@ -74,3 +74,24 @@ def test_a_kernel_runs_as_plain_python() -> None:
     declaration(Minus).kernel(np.ones((1, 1)), np.ones((1, 1)), y, None, None)
     assert y[0, 0] == -1
     assert repr(kernel(_process)) == f"<kernel {__name__}._process>"
+
+
+def test_latency_and_channels_may_be_inherited() -> None:
+    class Delayed:
+        def latency(self, format: Format) -> int:
+            return 7
+
+        def output_channels(self, format: Format) -> int:
+            return 3
+
+    @node
+    class Child(Delayed):
+        def prepare(self, format: Format) -> tuple[None, None]:
+            return None, None
+
+        @kernel
+        def process(x: Any, y: Any, p: Any, s: Any) -> None:
+            y[:] = 0.0
+
+    format = Format(8000, 2, 64, (2,))
+    assert (Child().latency(format), Child().output_channels(format)) == (7, 3)

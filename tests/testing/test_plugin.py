@@ -51,6 +51,16 @@ class Tardy:
 
 
 @fa.node
+class Greedy:
+    def prepare(self, format):
+        return None, None
+
+    @fa.kernel
+    def process(x, y, p, s):
+        y[0, 0] = np.zeros(x.shape[1], np.float32)[0]
+
+
+@fa.node
 class Odd:
     def prepare(self, format):
         raise RuntimeError("nobody has thought of this")
@@ -102,6 +112,14 @@ def test_one_node_or_one_law_can_be_asked_for(folder: Any) -> None:
     assert "collected 0 items" not in made.stdout.str()
 
 
+def test_what_does_not_compile_is_one_sentence_too(folder: Any) -> None:
+    made = run(folder, "--flowaudio-nodes", "mynodes::Greedy::cutting")
+    made.assert_outcomes(failed=1)
+    text = made.stdout.str()
+    assert "Greedy: it would allocate memory on the audio path" in text and "Traceback" not in text
+    assert text.count("compiling Greedy") == 1
+
+
 def test_what_a_node_s_own_python_does_has_a_traceback(folder: Any) -> None:
     made = run(folder, "--flowaudio-nodes", "mynodes::Odd::reset")
     made.assert_outcomes(failed=1)
@@ -111,7 +129,7 @@ def test_what_a_node_s_own_python_does_has_a_traceback(folder: Any) -> None:
 
 @pytest.mark.parametrize(("wanted", "says"), [
     ("nowhere.at.all", "it cannot be imported: No module named 'nowhere'"),
-    ("mynodes::Quarter", "there is nothing of that name (the module has: Half, Tardy, Odd)"),
+    ("mynodes::Quarter", "there is nothing of that name (the module has: Half, Tardy, Greedy, Odd)"),
     ("json", "the module has: no node class")])
 def test_what_is_not_there_is_said(folder: Any, wanted: str, says: str) -> None:
     made = run(folder, "--flowaudio-nodes", wanted)

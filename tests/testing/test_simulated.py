@@ -1,7 +1,7 @@
 """Simulated sound cards: their time, what goes through them, and the faults that they are told to have."""
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import at
 
+import flowaudio as fa
 from flowaudio.core.errors import ParameterError, SourceError, TargetError
+from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import copy, f64_1d, i64_1d
 from flowaudio.core.native import native
+from flowaudio.core.node import Format, node
 from flowaudio.runtime.card import INPUT_OVERFLOW, OUTPUT_UNDERFLOW, Card, CardStream, Request
 from flowaudio.testing import SimulatedCard, SimulatedStream, VirtualClock
 
@@ -393,3 +396,38 @@ def test_cards_share_nothing() -> None:
     other.run(1000)
     assert one.time.now_ns == 0
     assert not other.recorded.any()
+
+
+class Gained(NamedTuple):
+    """What is added up."""
+
+    y: Any
+
+
+@node
+class Slow:
+    """Takes longer than its block lasts."""
+
+    def prepare(self, format: Format) -> tuple[Any, Any]:
+        return None, Gained(np.zeros(1, np.float32))
+
+    @kernel
+    def process(x: Any, y: Any, p: Any, s: Any) -> None:
+        for n in range(x.shape[1]):
+            for _ in range(50_000):
+                s.y[0] = np.float32(0.999) * s.y[0] + np.float32(1.0)
+            for c in range(x.shape[0]):
+                y[c, n] = x[c, n] + s.y[0]
+
+
+def test_a_busy_machine_is_not_late_in_virtual_time() -> None:
+    """One frame takes 100 us at least, and 10 us are there for it: by the real clock every block is late."""
+    card = SimulatedCard(rate=96_000, block=32)
+    with fa.Engine(Slow(), card, card, allow_feedback=True) as engine:
+        card.run(320)
+        counters = engine.rack.counters
+        assert counters.calls >= 10 and counters.peak_load > 1.0
+        assert counters.late_blocks == engine.stats.late_blocks == 0
+        # The same blocks are late for a rack whose time is the real one.
+        engine.rack.virtual = False
+        assert engine.rack.counters.late_blocks >= 10
