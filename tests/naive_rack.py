@@ -299,6 +299,8 @@ class Moment:
 
     def __init__(self, frame: int, number: int, kind: str, *what: Any) -> None:
         self.frame, self.number, self.kind, self.what = frame, number, kind, what
+        self.due = frame                # when it was planned for
+        self.goes_on: dict[str, Any] = {}           # what of it is made in another plan that takes this one's place
         self.noted = False              # its values count among those that were asked for
 
 
@@ -312,6 +314,7 @@ class NaiveRack:
         self.current = self.newest = Running(graph.copy(), rate, channels, block, None, self.fade)
         self.next: Running | None = None
         self.agenda: list[Moment] = []
+        self.past: list[Moment] = []    # what was asked of a plan that waits and of those whose place it took
         self.crossfade, self.gain_fade, self.bypass_fade = Fade(0.0), Fade(1.0), Fade(0.0)
         self.taps: dict[str, tuple[int, list[Any]]] = {}        # by point: channels, and what was heard
         self.closed: list[Any] = []
@@ -351,12 +354,18 @@ class NaiveRack:
         if at == self.now and not self.walkable(name, before, with_values(before, values)):
             graph = self.asked_graph()
             graph.nodes[name]["node"] = with_values(before, values)
-            return self.swap(graph)
-        return self.plan(at, "change", name, values, frames)
+            return self.swap(graph, changed=True)
+        planned = at > self.now
+        self.plan(at, "change", name, values, frames)
+        self.agenda[-1].goes_on = values if planned else {}
+        return at
 
     def forget(self, name: str, parameters: set[str]) -> None:
         """What is planned for these parameters at later times is dropped."""
         self.asked()
+        for moment in [*self.agenda, *self.past]:
+            if moment.kind == "change" and moment.what[0] == name:
+                moment.goes_on = {k: v for k, v in moment.goes_on.items() if k not in parameters}
         for moment in list(self.agenda):
             if moment.kind == "change" and moment.frame > self.now and moment.what[0] == name:
                 values = {k: v for k, v in moment.what[1].items() if k not in parameters}
@@ -404,22 +413,41 @@ class NaiveRack:
             left.append((self.now, *pieces[-1][1:]))
         for frame, value, frames in left:
             self.plan(max(frame, self.now), "change", name, {parameter: value}, frames)
+            self.agenda[-1].goes_on = {parameter: value}
 
-    def swap(self, graph: Any) -> int:
+    def swap(self, graph: Any, changed: bool = False) -> int:
         self.asked()
-        made = Running(graph.copy(), self.rate, self.channels, self.block, self.newest, self.fade)
+        waits = next((m for m in self.agenda if m.kind == "swap" and m.frame == self.swap_at > self.position), None)
+        before = waits.what[0].before if waits else self.newest
+        made = Running(graph.copy(), self.rate, self.channels, self.block, before, self.fade)
         if any(made.joined(k) and k not in made.stays for k in range(len(made.ops))):
             made.warm += self.rise
-        at = max(self.now, self.swap_end)
         late = [m for m in self.agenda if m.kind == "change" and m.frame > self.now]
-        self.plan(at, "swap", made)
+        at = self.now if waits else max(self.now, self.swap_end)
+        if waits:
+            self.past += [m for m in self.agenda if m.kind == "change" and m.frame == at and m.number > waits.number]
+            self.agenda = [m for m in self.agenda if m not in self.past]
+            waits.what = (made,)
+        else:
+            self.past = []
+            self.plan(at, "swap", made)
         self.newest = made
         self.swap_at, self.swap_end = at, at + made.warm + self.fade
+        self.past = [m for m in self.past if m.goes_on and m.due > self.position]
+        if not changed:
+            for moment in sorted(self.past, key=lambda m: (m.due, m.number)):
+                self.again(moment, moment.goes_on)
+            self.past = []
         for moment in sorted(late, key=lambda m: (m.frame, m.number)):  # what is planned goes on, in the new plan
             self.agenda.remove(moment)
-            if moment.what[0] in made.nodes:
-                self.plan(max(moment.frame, at), "change", *moment.what)
+            self.again(moment, moment.what[1])
         return at
+
+    def again(self, moment: Moment, values: dict[str, Any]) -> None:
+        name, _, frames = moment.what
+        if name in self.newest.nodes:
+            self.plan(max(moment.due, self.swap_at), "change", name, values, frames)
+            self.agenda[-1].due, self.agenda[-1].goes_on = moment.due, values
 
     def gain(self, gain: float, ms: float | None = None) -> int:
         return self.plan(self.position, "gain", gain, self.fade if ms is None else ms_to_frames(ms, self.rate))

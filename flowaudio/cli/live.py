@@ -30,7 +30,7 @@ from flowaudio.cli.live_session import Session, free_name
 from flowaudio.cli.live_terminal import Terminal, without_errors
 from flowaudio.cli.progress import display
 from flowaudio.cli.targets import check_target
-from flowaudio.core.errors import ParameterError
+from flowaudio.core.errors import ParameterError, SourceError
 from flowaudio.graph import shipped
 from flowaudio.graph.graph import Graph
 from flowaudio.graph.watching import Watched
@@ -145,7 +145,15 @@ def _input(args: Any, graph: Graph) -> Any:
         # What has no end has a clock of its own, and is followed.
         return File(name, live="://" in name and probe(name, allowed_protocols=allowed).duration_s is None,
                     allowed_protocols=allowed)
+    if name is not None and _is_path(name):
+        raise SourceError(f"there is no file {name}: name one that is there, a URL or a sound card")
     return _card(name, args)
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name that is no file's is meant to be one: a sound card's may have a slash in it."""
+    path = Path(name)
+    return path.is_absolute() or name.startswith((".", "~")) or path.suffix.lower() in CONTAINERS
 
 
 def _output(args: Any) -> Any:
@@ -206,11 +214,20 @@ def _play(args: Any, engine: Engine, session: Session, events: "queue.SimpleQueu
             engine.close(abort=True)
             raise
         engine.close()
+    session.finish(_say)
     # Whoever hung up, or has closed the pipe, reads nothing more.
     with contextlib.suppress(OSError) if ended is not None else contextlib.nullcontext():
         _tell(args, engine, session, events, time.monotonic() - began)
     if ended is not None:
         raise ended
+    for recording in session.recorded:
+        if recording.error is not None:     # a screen that is gone has shown it at most
+            raise recording.error
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"flowaudio: {text}", file=sys.stderr, flush=True)
 
 
 def _over(args: Any, engine: Engine, session: Session, began: float) -> bool:

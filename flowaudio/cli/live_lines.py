@@ -32,7 +32,7 @@ def plain_line(view: View) -> str:
                    for name, value in view.reductions.items())
     more = "" if stats.running else "  no device"
     more += "".join(f"  {word}" for word, so in (("muted", view.muted), ("bypassed", view.bypassed)) if so)
-    xruns = stats.underruns + stats.overruns + stats.late_blocks
+    xruns = max(stats.underruns, stats.overruns) + stats.late_blocks    # a driver tells one fault as both
     return (f"{clock(stats.time_s, tenths=False):>5}  {'  '.join(levels)} dBFS  {lufs} LUFS{down}  "
             f"load {100 * view.load:.1f} %  xruns {xruns}  gaps {stats.gaps}{more}")
 

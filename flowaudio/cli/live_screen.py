@@ -114,12 +114,12 @@ class Screen:
         if view.bypassed:
             tags.append(("bold black on yellow", " BYPASS "))
         if view.recording:
-            name = one_line(view.recording)
             tags.append(("bold red", f"{self._glyphs.dot} REC {clock(view.recorded_s, tenths=False)} "))
-            tags.append(("", name))
-        spaced: Line = [("bold cyan", "flowaudio live"), ("", f"  {one_line(view.graph)}")]
-        for tag in tags:
-            spaced += [("", "  " if tag[0].startswith("bold") else ""), tag]
+            tags.append(("", one_line(view.recording)))
+        spaced: Line = []
+        for tag in tags:                # before the name, which is what a narrow terminal may cut off
+            spaced += [tag, ("", "" if tag[0] == "bold red" else "  ")]
+        spaced += [("bold cyan", "flowaudio live"), ("", f"  {one_line(view.graph)}")]
         return _ends(spaced, clock(view.stats.time_s, tenths=False), width)
 
     def _meters(self, view: View, width: int, room: int) -> list[Line]:
@@ -226,7 +226,7 @@ def _counters(view: View) -> Line:
     stats = view.stats
     load = view.load
     line: Line = [("bold", "load  "), ("bold red" if load > 0.7 else "yellow" if load > 0.4 else "", _percent(load))]
-    xruns = stats.underruns + stats.overruns + stats.late_blocks
+    xruns = max(stats.underruns, stats.overruns) + stats.late_blocks    # a driver tells one fault as both
     line += [("bold", "   xruns "), ("bold red" if xruns else "", str(xruns))]
     if xruns:
         line.append(("", f" ({stats.underruns} under, {stats.overruns} over, {stats.late_blocks} late)"))

@@ -27,6 +27,7 @@ MARKS = ".marks.txt"
 """Behind the name of a recording: its marks, as labels that Audacity reads (start, end, text)."""
 
 SHOWN = 3
+PROMPT_S = 0.3
 LOAD_S = 1.0
 
 
@@ -62,18 +63,19 @@ class Session:
         self._load = (0.0, 0.0, 0.0)    # seconds computed and passed, when last looked at; the load since then
         self._errands: queue.SimpleQueue[tuple[str, Callable[[], None]] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._threads = [threading.Thread(target=self._work, name="flowaudio-errands", daemon=True)]
-        if watched is not None:
-            self._threads.append(threading.Thread(target=self._watch, name="flowaudio-watching", daemon=True))
+        self._worker = threading.Thread(target=self._work, name="flowaudio-errands", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="flowaudio-watching", daemon=True)
 
     # Beginning and end.
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Watch the graph's file and run errands while this lasts; at its end recordings are finished."""
+        """Watch the graph's file and run errands while this lasts; at its end recordings are finished. What is being
+        compiled for a new graph is not waited for: see `finish`."""
         with cache.on_compile(self._compiling):
-            for thread in self._threads:
-                thread.start()
+            self._worker.start()
+            if self._watched is not None:
+                self._watcher.start()
             try:
                 yield
             finally:
@@ -81,8 +83,20 @@ class Session:
                 if self._recording is not None:
                     self._stop_recording()
                 self._errands.put(None)
-                for thread in self._threads:
-                    thread.join()
+                self._worker.join()
+
+    def finish(self, tell: Callable[[str], None]) -> None:
+        """Wait for a compiler that is still at work: a process must not end around it. To be called when the engine is
+        closed, so that nothing sounds meanwhile.
+
+        :param tell: is given a sentence if that takes time.
+        """
+        if self._watched is None or self._watcher.ident is None:
+            return
+        self._watcher.join(PROMPT_S)
+        if self._watcher.is_alive():
+            tell("waiting for the compiler, which is at work for the graph that was saved")
+            self._watcher.join()
 
     # Keys.
 
@@ -253,8 +267,12 @@ class Session:
         engine = self.engine
         # Here, so that nobody who asks the engine for something has to wait for a compiler.
         for kernel in kernels.of_graph(graph, engine.rate, engine.rack.channels):
+            if self._closing.is_set():
+                return
             kernel.load()
         names = metered(graph)
+        if self._closing.is_set():
+            return
         engine.swap(names.graph)
         self.meters.names = names
         deaf = names.input is not None and not self._hears

@@ -11,6 +11,7 @@
 Where both sides have clocks, and they are not one, the resampler follows the difference. A side without a clock waits.
 """
 
+import contextlib
 import dataclasses
 from typing import Any, Protocol
 
@@ -30,7 +31,7 @@ from flowaudio.runtime.rack_stage import run_rack_between
 from flowaudio.runtime.ring import Cancelled, Ring
 from flowaudio.runtime.tap import Tap
 
-__all__ = ["Ends", "Parts", "Sink", "connect"]
+__all__ = ["Ends", "Parts", "Sink", "connect", "leave"]
 
 Array = np.ndarray[Any, Any]
 
@@ -93,9 +94,23 @@ class Parts:
 def connect(rack: Rack, ends: Ends) -> Parts:
     """Everything between source and sink; nothing of it runs yet.
 
-    :raises ParameterError: what cannot be connected. SourceError, TargetError: a device that is not there.
+    :raises ParameterError: what cannot be connected. SourceError, TargetError: a device that is not there. Nothing of
+        it is left then.
     """
-    return _Connector(rack, ends).run()
+    connector = _Connector(rack, ends)
+    try:
+        return connector.run()
+    except BaseException:
+        leave(connector.parts)
+        raise
+
+
+def leave(parts: Parts) -> None:
+    """Take the tap off the engine that is listened to."""
+    if parts.tap is not None:
+        rack, tap = parts.tap
+        with contextlib.suppress(ParameterError):       # that engine is closed
+            rack.untap(tap)
 
 
 class _Connector:
@@ -107,6 +122,8 @@ class _Connector:
         self._direct, self._buffer = ends.direct, ends.buffer_frames
 
     def run(self) -> Parts:
+        self._check_direct()
+        self._counts()                  # what does not fit is said before anything is opened or tapped
         if self._in is not None and self._out is not None:
             if self._in is self._out or self._in.same_device(self._out):
                 self._one_card()
@@ -119,6 +136,20 @@ class _Connector:
         else:
             self._without_card()
         return self.parts
+
+    def _check_direct(self) -> None:
+        """A resampler that follows a clock, and a graph of sources, are called by the output: no thread is between."""
+        if self._direct or self._out is None:
+            return
+        if self._in is not None:
+            why = "" if self._in is self._out or self._in.same_device(self._out) else "two sound cards"
+        else:
+            why = ("a graph without an input" if self._source is None else
+                   "another engine" if isinstance(self._source, Listening) else
+                   "a source with a clock of its own" if self.ends.follows else "")
+        if why:
+            raise ParameterError(f"direct=False is for one sound card, alone or with a file or an array, and here is "
+                                 f"{why}: leave direct out")
 
     # Each way to connect source and sink.
 
@@ -246,6 +277,14 @@ class _Connector:
     def _listen(self, source: Listening, ring: Ring) -> None:
         """Let another engine write into a ring; our own letter takes it off again."""
         other = source.engine
+        there = other.rack.channels_of(source.point)
+        if there != self.rack.channels:
+            raise ParameterError(f"the point {source.point!r} of the other engine has {there} channels, and this one "
+                                 f"is to have {self.rack.channels}: leave channels out, and begin the graph with a "
+                                 "ChannelMap")
+        if self.parts.drift is None and other.rate != self.rack.rate:
+            raise ParameterError(f"the other engine runs at {other.rate} Hz, and this one, which has no sound card, at "
+                                 f"{self.rack.rate} Hz: leave rate out")
         tap = other.rack.tap(source.point, ring=ring, drift=self.parts.drift, clock=other.clock or other.rack.clock)
         self.parts.tap = other.rack, tap
 

@@ -1,11 +1,9 @@
 """The parts between an engine's source and sink at work: loaded, started, watched, stopped in the right order."""
 
-import contextlib
 import time
 
-from flowaudio.core.errors import ParameterError
 from flowaudio.core.native import Native
-from flowaudio.live.connect import Ends, Parts, connect
+from flowaudio.live.connect import Ends, Parts, connect, leave
 from flowaudio.live.ends import Reader
 from flowaudio.live.priority import prefer
 from flowaudio.runtime.callback import CallbackCounters, card_callback
@@ -34,6 +32,7 @@ class Drive:
         self.parts: Parts = connect(rack, ends)
         self._judged, self._judged_at = (0, 0), time.monotonic()
         self._virtual = any(card is not None and card.clock() for card in (ends.input_card, ends.output_card))
+        rack.virtual = self._virtual
         used: list[Native] = [card_callback] if self.parts.streams else []
         if self.parts.stages:
             used += [rack_between, get_native, close_native, cancel_native, write_native, read_native]
@@ -64,10 +63,7 @@ class Drive:
             ends.source.stop()
         for stream in parts.streams:
             stream.close()
-        if parts.tap is not None:
-            rack, tap = parts.tap
-            with contextlib.suppress(ParameterError):   # the other engine is closed
-                rack.untap(tap)
+        leave(parts)
         stages = {stage.name: stage for stage in parts.stages if stage.thread.ident is not None}
         if abort or ends.sink is None:
             for ring in parts.rings:
@@ -133,6 +129,16 @@ class Drive:
     def counters(self) -> list[CallbackCounters]:
         """Of all callbacks."""
         return [caller.counters for caller in self.parts.callers]
+
+    @property
+    def missed_frames(self) -> int:
+        """Of the engine that is listened to, because this one was too slow."""
+        return self.parts.tap[1].missed if self.parts.tap is not None else 0
+
+    @property
+    def misses(self) -> int:
+        """Blocks of the other engine in which some were missed."""
+        return self.parts.tap[1].misses if self.parts.tap is not None else 0
 
     @property
     def latency_frames(self) -> int:

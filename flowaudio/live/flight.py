@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from flowaudio.live.events import KINDS, Event
 from flowaudio.live.naming import plain, reserved
 from flowaudio.live.recording import Recorded
 from flowaudio.runtime.ring import last_native
+from flowaudio.runtime.tap import Tap
 
 __all__ = ["FlightRecorder"]
 
@@ -59,6 +61,10 @@ class FlightRecorder:
 
     def __repr__(self) -> str:
         return f"<the last {self.seconds:g} s of {self.point}{', closed' if self.closed else ''}>"
+
+    def listens_by(self, taps: Sequence[Tap]) -> bool:
+        """Whether what it hears comes by one of them."""
+        return self._tap in taps
 
     def array(self, seconds: float | None = None) -> Array:
         """The last seconds, float32 ``[channels, frames]``; fewer if it has not run for so long."""

@@ -4,7 +4,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from flowaudio.core.errors import ParameterError
 from flowaudio.live.ends import File
 from flowaudio.live.events import Log
 from flowaudio.runtime.control import Rack
+from flowaudio.runtime.tap import Tap
 
 __all__ = ["Recorded", "Recording"]
 
@@ -34,6 +35,10 @@ class Recorded(Protocol):
     @property
     def alive(self) -> bool:
         """Whether an audio thread may be at work."""
+
+    @property
+    def time_s(self) -> float:
+        """Frames that have gone through the plan, in seconds."""
 
 
 class Recording:
@@ -67,6 +72,10 @@ class Recording:
 
     def __repr__(self) -> str:
         return f"<{self.point} to {self.path}, {self.seconds:.1f} s{', closed' if self._closed else ''}>"
+
+    def listens_by(self, taps: Sequence[Tap]) -> bool:
+        """Whether what it hears comes by one of them."""
+        return self._tap in taps
 
     @property
     def seconds(self) -> float:

@@ -14,10 +14,11 @@ class Stats(NamedTuple):
 
     time_s: float                       # frames that went through the plan, as seconds: the engine's own time
     running: bool
-    underruns: int                      # times that there was nothing to play, and silence went out
-    underrun_frames: int
-    overruns: int                       # times that there was no room for what came in, and it was lost
-    overrun_frames: int
+    underruns: int                      # times that there was nothing to play, and silence went out; the driver's, too
+    underrun_frames: int                # of our own: a driver does not say how many
+    overruns: int                       # times that there was no room for what came in, and it was lost; the driver's,
+                                        # too, and what is one fault to it may be both an underrun and an overrun
+    overrun_frames: int                 # of our own
     late_blocks: int                    # blocks that took longer to compute than they last
     load: float                         # part of the time that the plan computes: 1 is all there is
     peak_load: float                    # of the slowest block
@@ -47,7 +48,8 @@ def stats_of(rack: Rack, drive: Drive, *, running: bool, missed_frames: int) -> 
     return Stats(
         time_s=counters.position / rack.rate, running=running,
         underruns=_sum(calls, "underrun_calls", "output_underflows"), underrun_frames=_sum(calls, "underrun_frames"),
-        overruns=_sum(calls, "overrun_calls", "input_overflows"), overrun_frames=_sum(calls, "overrun_frames"),
+        overruns=_sum(calls, "overrun_calls", "input_overflows") + drive.misses,
+        overrun_frames=_sum(calls, "overrun_frames") + drive.missed_frames,
         late_blocks=counters.late_blocks, load=counters.busy_ns / passed_ns, peak_load=counters.peak_load,
         node_loads={name: float(ns) * rack.rate / 1e9 for name, ns in rack.busy_ns.items()},
         latency_frames=late, device_latency_frames=device, latency_ms=1000.0 * (late + device) / rack.rate,

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flowaudio.core.errors import ParameterError
+from flowaudio.core.errors import ParameterError, SourceError
 from flowaudio.live.connect import Ends
 from flowaudio.live.drive import Drive
 from flowaudio.live.ends import Listening, Memory, Writer
@@ -162,6 +162,7 @@ class Supervisor:
         source = self.drive.ends.source
         if isinstance(source, Listening) and source.engine.closed and not self.ended.is_set():
             self.log.add("ended", self.time_s, "the engine that was listened to is closed")
+            self.drive.parts.rings[0].close()       # what does not come is missed by nobody
             self.ended.set()
         if not self.ended.is_set() and (self.drive.ended or self.drive.failed is not None):
             self._tell_the_end()
@@ -179,7 +180,12 @@ class Supervisor:
             if self._asked or self._dropped:
                 return
             time.sleep(0.005)
-        self.log.add("ended", self.time_s, "the source has ended and was played to its end")
+        if self.drive.ends.follows:
+            error = SourceError("the station has stopped sending: start again when it is back")
+            self._errors.append(error)
+            self.log.add("failed", self.time_s, str(error))
+        else:
+            self.log.add("ended", self.time_s, "the source has ended and was played to its end")
 
     # The end.
 

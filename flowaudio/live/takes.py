@@ -20,6 +20,7 @@ class Takes:
         self._engine, self._used = engine, used
         self._recordings: list[Recording] = []
         self._memories: list[FlightRecorder] = []
+        self._deaf: list[Recording | FlightRecorder] = []
         self._missed = 0                # frames of recordings that are closed
 
     def record(self, path: str | os.PathLike[str] | File, point: str) -> Recording:
@@ -51,6 +52,18 @@ class Takes:
             recording.check()
         for memory in list(self._memories):
             memory.check()
+        self._tell_the_deaf()
+
+    def _tell_the_deaf(self) -> None:
+        """Say once what goes on as silence, since a swap has taken its node away or changed its channels."""
+        engine, taps = self._engine, self._engine.rack.deaf_taps()
+        takes: list[Recording | FlightRecorder] = [*self._recordings, *self._memories]
+        deaf = [each for each in takes if not each.closed and each.listens_by(taps)]
+        for each in deaf:
+            if each not in self._deaf:
+                engine.log.add("failed", engine.time_s, f"{each!r} goes on as silence: the graph has no {each.point!r} "
+                                                        "any more with as many channels")
+        self._deaf = deaf
 
     @property
     def missed_frames(self) -> int:

@@ -33,12 +33,12 @@ class Watch:
                 self._log.add("device_back", at, f"{stream.name} is back, after {stream.last_gap_s:.1f} s")
         self._level.follow(not any(stream.lost for stream in self._drive.parts.streams if stream.side != "input"))
         for name, count in self._rack.trouble.items():
-            self._new("node_silenced", count, at, f"{name} failed, exploded or was given what is no number; it was "
-                                                  "silent for that block and began anew", name)
+            self._new("node_silenced", count, at, f"{name} failed, exploded or was given what is no number; it is "
+                                                  "silent and begins anew, the second time after a second", name)
         counters = self._drive.counters
         self._new("underrun", sum(c.underrun_calls + c.output_underflows for c in counters), at,
                   "there was nothing to play in time")
-        self._new("overrun", sum(c.overrun_calls + c.input_overflows for c in counters), at,
+        self._new("overrun", sum(c.overrun_calls + c.input_overflows for c in counters) + self._drive.misses, at,
                   "there was no room for what came in")
         self._new("howl", sum(caller.howls for caller in self._drive.parts.callers), at,
                   "the loudspeaker feeds the microphone; the output was turned down for two seconds")

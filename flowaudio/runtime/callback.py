@@ -16,7 +16,7 @@ from flowaudio.core.memory import clear, f32_1d, flush_to_zero, i64_1d, monotoni
 from flowaudio.core.native import native
 from flowaudio.graph.image import address, aligned
 from flowaudio.runtime.drift import drift_pull, drift_wrote
-from flowaudio.runtime.guard import GUARD, guard_output, put_guard
+from flowaudio.runtime.guard import guard_output, guard_words
 from flowaudio.runtime.rack import rack_run
 from flowaudio.runtime.ring import CLOSED, ring_read, ring_readable, ring_told, ring_write
 
@@ -24,7 +24,7 @@ __all__ = ["CallbackCounters", "Caller", "card_callback"]
 
 # What the callback is told: RACK (or 0); channels of the card and of the plan; scratch rows of BLOCK frames; the ring
 # that it takes from and the one that it writes to (or 0), each with what follows the clocks' difference (or 0); CLOCK:
-# address of a virtual time (or 0); GUARD: against howling (or 0).
+# address of a virtual time (or 0); HOWL: a guard against howling (or 0).
 (RACK, CARD_IN, CARD_OUT, PLAN_IN, PLAN_OUT, X, Y, BLOCK, SOURCE, SOURCE_DRIFT, SINK, SINK_DRIFT, CLOCK, HOWL,
  TOLD) = range(15)
 
@@ -77,10 +77,12 @@ def pull(user: int, y: int, channels: int, count: int, now: int) -> None:
         for c in range(channels):
             clear(y + 4 * c * u[BLOCK], 4 * count)
         return
+    closed = load_acquire(ring + CLOSED)        # before the cursor: what came before the close is then seen
     if u[SOURCE_DRIFT]:
         missing = drift_pull(u[SOURCE_DRIFT], ring, y, u[BLOCK], count, now)
+        if closed and missing:
+            u[ENDED], missing = 1, 0
     else:
-        closed = load_acquire(ring + CLOSED)    # before the cursor: what came before the close is then seen
         while u[DEBT] > 0 and ring_readable(ring, min(u[DEBT], count)) > 0:
             u[DEBT] -= ring_read(ring, y, u[BLOCK], min(u[DEBT], count))
         got = ring_read(ring, y, u[BLOCK], count)
@@ -110,11 +112,12 @@ def push(user: int, x: int, count: int, now: int) -> None:
 
 
 @kernel
-def count_flags(user: int, flags: int) -> None:
-    """Note what the driver says that it could not do."""
+def count_flags(user: int, flags: int, inp: int, out: int) -> None:
+    """Note what the driver says that it could not do. Of a side that is not there it may say so, too."""
     u = i64_1d(user, WORDS)
     for k in range(4):
-        u[INPUT_UNDERFLOWS + k] += (flags >> k) & 1
+        if (inp if k < 2 else out) != 0:
+            u[INPUT_UNDERFLOWS + k] += (flags >> k) & 1
 
 
 @native
@@ -128,7 +131,7 @@ def card_callback(inp: int, out: int, frames: int, times: int, flags: int, user:
     u = i64_1d(user, WORDS)
     frames, flags = frames & 0xFFFFFFFF, flags & 0xFFFFFFFF
     now = i64_1d(u[CLOCK], 1)[0] if u[CLOCK] else monotonic_ns()
-    count_flags(user, flags)
+    count_flags(user, flags, inp, out)
     done = 0
     while done < frames:
         count = min(frames - done, u[BLOCK])
@@ -147,7 +150,7 @@ def card_callback(inp: int, out: int, frames: int, times: int, flags: int, user:
                 pull(user, u[Y], u[PLAN_OUT], count, now)
         if out:
             if u[HOWL]:
-                guard_output(u[HOWL], u[Y], u[BLOCK], u[PLAN_OUT], count)
+                guard_output(u[HOWL], u[X], u[Y], u[BLOCK], count)
             put_out(u[Y], u[PLAN_OUT], u[BLOCK], out + 4 * done * u[CARD_OUT], u[CARD_OUT], count)
         done += count
     if u[SINK]:
@@ -189,8 +192,7 @@ class Caller:
         self._memory = aligned(8 * WORDS)
         self._words = self._memory.view(np.int64)
         self._x, self._y = aligned(4 * max(plan_in, 1) * BLOCK_FRAMES), aligned(4 * max(plan_out, 1) * BLOCK_FRAMES)
-        self._guard = np.zeros(GUARD, np.int64)
-        put_guard(self._guard, rate)
+        self._guard = guard_words(rate, plan_in, plan_out)
         self._words[:TOLD] = (rack, card_in, card_out, plan_in, plan_out, address(self._x), address(self._y),
                               BLOCK_FRAMES, source, source_drift, sink, sink_drift, clock,
                               address(self._guard) if howl else 0)

@@ -114,14 +114,16 @@ def layout_of(node: Any, fields: list[Field]) -> tuple[object, ...]:
     return (type(node), *((f.name, f.dtype, f.rank, f.array.shape if f.array is not None else ()) for f in fields))
 
 
-def change_between(op: Op, fields: list[Field], before: Any, after: Any, frames: int) -> Change | None:
+def change_between(op: Op, fields: list[Field], before: Any, after: Any, frames: int,
+                   made: tuple[Any, Any] | None = None) -> Change | None:
     """The change from one node to another of its kind, in about `frames` frames; None if it takes another plan.
 
     It can be walked to if all parameters that differ may be interpolated, and if `prepare` makes memory of the same
     shape, the same latency and the same channels of both.
+    :param made: what `prepare` made of the new one, if it has been asked.
     :raises ParameterError: what `prepare` says.
     """
-    params, state = after.prepare(op.format)
+    params, state = after.prepare(op.format) if made is None else made
     if (not _smooth(before, after) or after.latency(op.format) != before.latency(op.format)
             or after.output_channels(op.format) != before.output_channels(op.format)
             or _shapes(params) != _shapes(op.params) or _shapes(state) != _shapes(op.state)):

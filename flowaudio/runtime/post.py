@@ -44,8 +44,12 @@ class Post:
         return where in self._alive
 
     def keep(self, where: int, owner: object) -> None:
-        """The audio thread has this from the start."""
+        """The audio thread has this from the start, or finds it where a letter leads to."""
         self._alive[where] = owner
+
+    def drop(self, where: int) -> None:
+        """The audio thread does not have this, and never will."""
+        del self._alive[where]
 
     def all(self, kind: type[T]) -> list[T]:
         """Everything of a kind that it has."""

@@ -17,6 +17,7 @@ from flowaudio.runtime.change import CANCELLED, CHANGE, OWN
 from flowaudio.runtime.fader import FADER, GONE, LENGTH, fader_gain, fader_mix, fader_move, fader_set, fader_still
 from flowaudio.runtime.mailbox import LETTER, mail_put, mail_take
 from flowaudio.runtime.tap import BEGAN, IN_SLOT, LINKED, OUT_SLOT, SLOT, TAP, tap_fill, tap_link, tap_unlink
+from flowaudio.runtime.turn import turn_take
 from flowaudio.runtime.voice_walk import (
     ACTIVE,
     EXPLODED,
@@ -42,7 +43,7 @@ __all__ = ["rack_entry", "rack_run", "run_rack"]
 # apart. INBOX: what is to happen. AGENDA: that in order. OUTBOX: what is given back. ENTRY: what runs a rack.
 INBOX, OUTBOX, AGENDA, TAPS, SCRATCH, BLOCK, RATE, CHANNELS, OUT_CHANNELS, FADE, ENTRY = range(0, 88, 8)
 (POSITION, CURRENT, NEXT, WARMING, TAP_COUNT, CALLS, BUSY_NS, PEAK_PPM, LATE_BLOCKS, LATE_LETTERS,
- STALE, NOW, MENDED) = range(256, 360, 8)
+ STALE, NOW, MENDED, BEGIN_NS) = range(256, 368, 8)
 CROSSFADE, OUTPUT_GAIN, BYPASS, ARGUMENTS, PAPER = 384, 424, 464, 512, 576
 RACK_BYTES = 640
 
@@ -55,7 +56,7 @@ AT, NUMBER, KIND, FIRST, SECOND, THIRD = range(6)
 CHANGE_KIND, SWAP_KIND, GAIN_KIND, BYPASS_KIND, TAP_KIND, UNTAP_KIND = range(6)
 """What a letter may be: FIRST is the address of what it is about, or the bits of a gain.
 
-CHANGE: SECOND slot, THIRD layout. GAIN, BYPASS: SECOND frames. The others: nothing more.
+CHANGE: SECOND slot, THIRD layout. SWAP: of a turn. GAIN, BYPASS: SECOND frames. The others: nothing more.
 """
 
 SILENCE = np.float32(0.0)
@@ -111,8 +112,10 @@ def change(rack: int, letter: int) -> None:
 
 @kernel
 def start_swap(rack: int, voice: int) -> None:
-    """Let the next plan run beside the current one, with the state of what both have."""
+    """Let the next plan run beside the current one, with the state of what both have. All of that is copied at once."""
+    before = monotonic_ns()
     voice_inherit(voice, rack + CROSSFADE)
+    put(rack + BEGIN_NS, max(word(rack + BEGIN_NS), monotonic_ns() - before))
     put(rack + NEXT, voice)
     put(rack + WARMING, i64_1d(voice, VOICE)[WARM])
     fader_set(rack + CROSSFADE, 0.0, 0)
@@ -192,7 +195,8 @@ def happen(rack: int) -> None:
         if told[KIND] == CHANGE_KIND:
             change(rack, letter)
         elif told[KIND] == SWAP_KIND:
-            start_swap(rack, told[FIRST])
+            start_swap(rack, turn_take(told[FIRST]))
+            give_back(rack, told[FIRST])
         elif told[KIND] == GAIN_KIND:
             fader_set(rack + OUTPUT_GAIN, f64_1d(letter + 8 * FIRST, 1)[0], told[SECOND])
         elif told[KIND] == BYPASS_KIND:

@@ -21,6 +21,7 @@ class Counters(NamedTuple):
     late_blocks: int                    # that took longer than they last
     late_letters: int                   # changes that came too late for their frame, and were made at once
     stale_changes: int                  # that were overtaken, or meant for a node that is gone
+    longest_begin_ns: int               # that a plan took to take over the state of another
 
 
 class RackMemory:
@@ -67,6 +68,7 @@ class RackMemory:
     @property
     def counters(self) -> Counters:
         """What the audio thread has counted."""
-        at = (rack.POSITION, rack.CALLS, rack.BUSY_NS, rack.PEAK_PPM, rack.LATE_BLOCKS, rack.LATE_LETTERS, rack.STALE)
+        at = (rack.POSITION, rack.CALLS, rack.BUSY_NS, rack.PEAK_PPM, rack.LATE_BLOCKS, rack.LATE_LETTERS, rack.STALE,
+              rack.BEGIN_NS)
         counted = Counters._make(map(self._get, at))
         return counted._replace(peak_load=counted.peak_load / 1e6)

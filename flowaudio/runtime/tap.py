@@ -23,8 +23,9 @@ IN_SLOT, OUT_SLOT = -1, -2
 
 # FUNCTION is what the walk calls. DRIFT: what tells the reader of our clock, or 0; CLOCK: address of a virtual time,
 # or 0. SOURCE: address of (samples, channels) behind a node. NEXT: another tap of the same
-# node. LINKED: the row that it stands at. MISSED: frames for which there was no room. BEGAN: the frame of its first.
-FUNCTION, SOURCE, RING, NEXT, SLOT, REMEMBERS, MISSED, LINKED, BEGAN, DRIFT, CLOCK, TAP = range(12)
+# node. LINKED: the row that it stands at. MISSED: frames for which there was no room, MISSES: in how many blocks.
+# BEGAN: the frame of its first.
+FUNCTION, SOURCE, RING, NEXT, SLOT, REMEMBERS, MISSED, MISSES, LINKED, BEGAN, DRIFT, CLOCK, TAP = range(13)
 
 
 @kernel
@@ -37,7 +38,9 @@ def tap_fill(tap: int, x: int, stride: int, channels: int, frames: int) -> None:
         ring_overwrite(told[RING], x, stride, frames)
     else:
         written = ring_write(told[RING], x, stride, frames)
-        told[MISSED] += frames - written
+        if written < frames:
+            told[MISSED] += frames - written
+            told[MISSES] += 1
         if told[DRIFT]:
             drift_wrote(told[DRIFT], i64_1d(told[CLOCK], 1)[0] if told[CLOCK] else monotonic_ns(), written)
         ring_told(told[RING])
@@ -104,6 +107,11 @@ class Tap:
     def missed(self) -> int:
         """Frames that did not fit into the ring."""
         return int(self._words[MISSED])
+
+    @property
+    def misses(self) -> int:
+        """Blocks of which something did not fit."""
+        return int(self._words[MISSES])
 
     @property
     def began(self) -> int:

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -66,6 +67,8 @@ def _checked(points: Sequence[tuple[float, Any]]) -> list[tuple[float, Any]]:
         raise ParameterError(f"automation is a list of (seconds, value) (got {shown(points)})") from None
     if not line:
         raise ParameterError("automation needs at least one (seconds, value)")
+    if any(math.isnan(at) for at, _ in line):
+        raise ParameterError("the times of automation must be numbers of seconds (got nan)")
     for (earlier, _), (later, _) in itertools.pairwise(line):
         if not earlier <= later:
             raise ParameterError(f"the times of automation must not go back (got {later:g} s after {earlier:g} s)")

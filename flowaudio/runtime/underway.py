@@ -62,8 +62,12 @@ class Underway:
         """The graph with the values of now, and other nodes in the place of some."""
         for name in self._sent:
             self.settle(name)
+        return self.foreseen(replaced or {})
+
+    def foreseen(self, replaced: Mapping[str, Any]) -> Graph:
+        """As `copy`, with the values that were settled last: what no request asks for must not settle any."""
         made: Graph = self.graph.copy()
-        for name, node in (replaced or {}).items():
+        for name, node in replaced.items():
             made.nodes[name]["node"] = node
         return made
 

@@ -42,6 +42,7 @@ from flowaudio.runtime.voice_walk import (
     WAY_COUNT,
     WAYS,
     snapshot,
+    touch,
 )
 
 __all__ = ["Voice", "found"]
@@ -66,7 +67,7 @@ class Voice:
         """
         self.plan = plan
         self.before = before            # its memory is read when this one begins
-        plan.image.header[walk.LIMIT] = EXPLODED_BITS
+        plan.image.header[[walk.LIMIT, walk.SECOND]] = EXPLODED_BITS, plan.rate
         self._layout_keys = [layout_of(op.node, fields) for op, fields in
                              zip(plan.ops, plan.image.fields, strict=True)]
         self._base = address(plan.image.memory)
@@ -93,6 +94,7 @@ class Voice:
         self._list = np.zeros(len(plan.ops) + 1, np.int64)
         self._fill(before)
         self._publish()
+        _settle(plan)
 
     @property
     def address(self) -> int:
@@ -275,6 +277,14 @@ def _alike(new: Voice, k: int, old: Voice, j: int) -> bool:
     """Whether all whole numbers among the parameters agree: lengths and modes that the state was made for."""
     whole = [field.name for field in new.plan.image.fields[k] if not field.state and field.dtype[1] != "f"]
     return all(np.array_equal(new.plan.image.view(k, name), old.plan.image.view(j, name)) for name in whole)
+
+
+def _settle(plan: Plan) -> None:
+    """Have every page of large states in memory, so that the audio thread need not ask the system for them."""
+    for fields in plan.image.fields:
+        for field in fields:
+            if field.state and field.offset < 0 and field.array is not None:
+                touch(address(field.array), field.array.nbytes)
 
 
 def _size(field: Field) -> int:

@@ -5,7 +5,7 @@ A voice is int64 words, whose names stand here; `voice.py` fills them.
 
 import numpy as np
 
-from flowaudio.core.atomics import add, exchange, load_acquire, store_release
+from flowaudio.core.atomics import add, compare_exchange, exchange, load_acquire, store_release
 from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import call_entry, copy, f32_1d, i64_1d
 from flowaudio.core.native import native
@@ -23,8 +23,8 @@ from flowaudio.runtime.change import (
 from flowaudio.runtime.joint import joints_begin, joints_end
 from flowaudio.runtime.mailbox import mail_put
 
-__all__ = ["EXPLODED", "EXPLODED_BITS", "snapshot", "voice_advance", "voice_alone", "voice_change", "voice_dry",
-           "voice_inherit", "voice_publish", "voice_room", "voice_row", "voice_walk"]
+__all__ = ["EXPLODED", "EXPLODED_BITS", "snapshot", "touch", "voice_advance", "voice_alone", "voice_change",
+           "voice_dry", "voice_inherit", "voice_publish", "voice_room", "voice_row", "voice_walk"]
 
 EXPLODED = np.float32(1000.0)
 EXPLODED_BITS = int(EXPLODED.view(np.int32))
@@ -39,6 +39,9 @@ EXPLODED_BITS = int(EXPLODED.view(np.int32))
 (HEADER, SLOTS, SLOT_COUNT, ACTIVE, LIST, COPIES, COPY_COUNT, WARM, MEASURES, MEASURE_COUNT, SEQUENCE, SNAPSHOT,
  DRY, DRY_SIZE, DRY_AT, TIMED, WALK, WALK_TIMED, OLDS, OLD_COUNT, NEWS, REALS, NEW_COUNT, WAYS, WAY_COUNT,
  VOICE) = range(26)
+
+PAGE = 4096
+"""Bytes that the system brings at once, at least."""
 
 
 @kernel
@@ -185,3 +188,19 @@ def snapshot(voice: int, to: int, size: int) -> int:
         copy(to, i64_1d(voice, VOICE)[SNAPSHOT], size)
         if add(voice + 8 * SEQUENCE, 0) == before and before % 2 == 0:
             return tries
+
+
+@native
+def touch(memory: int, size: int) -> int:
+    """Write to every page of a piece of memory, and change nothing, whoever else may write to it: then it is there.
+
+    What the system has promised, it brings at the first write: four fifths of the time that a large copy took.
+    """
+    last = memory + size - 8
+    at = memory + -memory % 8
+    while at <= last:
+        compare_exchange(at, 0, 0)      # an addition of 0 would be compiled to a mere load
+        at += PAGE
+    if size >= 16:
+        compare_exchange(last - last % 8, 0, 0)
+    return 0

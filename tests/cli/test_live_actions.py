@@ -51,6 +51,13 @@ def test_a_command_and_a_message(run: Run, speech: Path, tmp_path: Path,
     assert [line["kind"] for line in lines if line["type"] == "event"] == ["ended"]
 
 
+def test_a_file_that_is_not_there_is_no_sound_card(run: Run, tmp_path: Path) -> None:
+    for name in (tmp_path / "nothing", "nothing.wav", "./nothing"):
+        ran = run("live", "-i", name, "-o", "none")
+        assert ran.code == 3
+        assert ran.sentence == f"flowaudio: there is no file {name}: name one that is there, a URL or a sound card"
+
+
 def test_a_command_that_fails_is_told(run: Run, speech: Path) -> None:
     command = shlex.join([sys.executable, "-c", "import sys; sys.exit('no luck')"])
     ran = run("live", "-i", speech, "-o", "none", "--on", f"any={command}", "--quiet")

@@ -209,6 +209,20 @@ def test_states_are_shown(change: dict[str, Any], part: str) -> None:
     assert part in "\n".join(picture(view(**change)))
 
 
+@pytest.mark.parametrize("change", [{"muted": True}, {"bypassed": True}, {"stats": STATS._replace(running=False)},
+                                    {"muted": True, "recording": "a-long-name.flac", "recorded_s": 12.0}])
+def test_states_are_shown_in_a_narrow_terminal(change: dict[str, Any]) -> None:
+    wide = picture(view(**change), 120, 24)[0].split("flowaudio live")[0].replace("a-long-name.flac", "").strip()
+    assert wide
+    assert wide in picture(view(**change), 30, 24)[0]
+
+
+def test_one_fault_is_counted_once() -> None:
+    """A driver tells one fault of a card with two sides as an underrun and as an overrun."""
+    shown = picture(view(stats=STATS._replace(underruns=121, overruns=121, late_blocks=3)))
+    assert "xruns 124 (121 under, 121 over, 3 late)" in "\n".join(shown)
+
+
 @pytest.mark.parametrize("size", [(100, 30), (80, 24), (60, 20), (40, 12), (20, 5), (20, 60), (300, 5), (500, 200)])
 @pytest.mark.parametrize("channels", [1, 2, 8, 64])
 @pytest.mark.parametrize("helping", [False, True])

@@ -306,3 +306,24 @@ def test_the_first_save_compiles_nothing() -> None:
         last_native._linked = None
         engine.remember(1.0)
         assert last_native._linked is not None
+
+
+def test_what_a_swap_leaves_without_a_point_is_told_once(tmp_path: Path) -> None:
+    card = SimulatedCard(block=256)
+    with Engine(two_gains(), card, card, allow_feedback=True) as engine:
+        card.run(1000)
+        engine.record(File(tmp_path / "take.wav", codec=FLOAT), "first")
+        engine.remember(1.0, "second")
+        card.run(1000)
+        engine.swap(fa.chain(fa.Gain()))
+        card.run(5000)
+
+        def told() -> list[str]:
+            return [event.text for event in engine.events if event.kind == "failed"]
+
+        wait_until(lambda: len(told()) == 2)
+        assert any("first to" in text and "take.wav" in text and "no 'first' any more" in text for text in told())
+        engine.swap(two_gains())        # there it is again
+        card.run(5000)
+        wait_until(lambda: not engine.rack.deaf_taps())
+        assert len(told()) == 2

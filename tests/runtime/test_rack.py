@@ -285,7 +285,7 @@ def test_every_parameter_can_be_changed(cls: type, data: Any, seed: int) -> None
     assert rack.graph.nodes[name]["node"] == after
     assert np.isfinite(y).all()
     assert rack.counters.late_letters == rack.counters.stale_changes == 0
-    now, fresh = rack._voice.plan, fa.Plan(graph_of(after), 8000, 2, 64)
+    now, fresh = rack._plans.voice.plan, fa.Plan(graph_of(after), 8000, 2, 64)
     k = fresh.order.index(name)
     for field in getattr(fresh.ops[k].params, "_fields", ()):
         kept, wanted = (plan.image.view(k, field).astype(np.float64) for plan in (now, fresh))
