@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Self, cast
 
 from flowaudio.core.errors import SourceError
 from flowaudio.core.layouts import MAX_CHANNELS, Speakers
+from flowaudio.core.named_layouts import DEFAULT
 from flowaudio.io.codecs import FAILURES, failure, fraction
 from flowaudio.io.endings import is_cut
 from flowaudio.io.info import Cover, SourceInfo
 from flowaudio.io.probing import EXACT_CONTAINERS, Source, best_stream, describe, is_cover, open_source, source_name
-from flowaudio.io.resampling import Converter
+from flowaudio.io.resampling import Converter, keeps_order
 from flowaudio.io.samples import Block, Part, in_blocks, part_samples, speakers_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Decoder:
     """Of the blocks, in Hz."""
     channels: int
     """Of the blocks."""
+    layout: str
+    """Of the blocks, by FFmpeg's name; ``"default"`` for that of their number, and where FFmpeg has none."""
     cover: Cover | None
     """The picture that came with the sound, if it is a JPEG or PNG."""
     damage: str = ""
@@ -73,13 +76,15 @@ class Decoder:
         self._tolerant = tolerant
         self._container = open_source(source, allowed_protocols)
         try:
-            self._stream, self._order = best_stream(self._container, self._name)
+            self._stream, self._order, layout = best_stream(self._container, self._name)
             # Codec threads have hung programs, and audio gains nothing from them.
             self._stream.codec_context.thread_count = 1
             self.info = describe(self._container, self._stream, self._name)
             self.sample_rate = sample_rate or self.info.sample_rate
             self.channels = channels or self.info.channels
             self._check_mix(self.info.channels)
+            kept = self.channels == self.info.channels and keeps_order(self._order)
+            self.layout = layout if kept else DEFAULT
             self._read_cover()
         except BaseException as error:
             self._container.close()
@@ -255,8 +260,9 @@ class Decoder:
         if at < self._position:
             self.damage = f"{self._name} is damaged at {at / rate:.2f} s, where a part is missing; the rest is good"
         else:
-            of = f" of {self.info.duration_s:.2f} s" if short and self.info.duration_s else ""
-            self.damage = f"{self._name} breaks off at {at / rate:.2f} s{of}; what comes before is good"
+            where, whole = f"{at / rate:.2f}", f"{self.info.duration_s or 0.0:.2f}"
+            of = f" of {whole} s" if short and self.info.duration_s and whole != where else ""
+            self.damage = f"{self._name} breaks off at {where} s{of}; what comes before is good"
         if not self._tolerant:
             raise SourceError(f"{self.damage}, and is kept with tolerant=True")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flowaudio.core.errors import ParameterError, TargetError
 from flowaudio.core.layouts import MAX_CHANNELS, layout_name
+from flowaudio.core.named_layouts import DEFAULT, layout_speakers
 from flowaudio.io.codecs import FAILURES, av, failure
 from flowaudio.io.covers import check_cover, picture_block
 from flowaudio.io.dither import Dither
@@ -48,7 +49,7 @@ class Encoder:
     Samples outside ±1 are clipped and counted in `clipped_samples`, save in a float WAV; NaN becomes 0 and counts too.
     Where bits drop (16 and 24 bits) the signal is dithered, the same way each time: equal input gives equal files.
     `tags` (title, artist, album, date, ...) and `cover` go where the container has a place; WAV and .aac have none for
-    a picture.
+    a picture. `layout` is FFmpeg's name of the channels' layout, such as ``"3.1"``, for WAV and FLAC, which keep it.
 
     Raises ParameterError if the settings do not fit together, before anything is opened, and TargetError, one sentence,
     where the target cannot be written: nothing half-written is left behind.
@@ -70,9 +71,15 @@ class Encoder:
         tags: Mapping[str, str] | None = None,
         cover: Cover | None = None,
         container: str | None = None,
+        layout: str = DEFAULT,
     ) -> None:
         self._open = False
         check(codec, sample_rate, channels)
+        layout_speakers(layout, channels, "layout")
+        if layout != DEFAULT and not isinstance(codec, (FLAC, WAV)):
+            raise ParameterError(f"{type(codec).__name__} has one layout for each number of channels; leave layout out "
+                                 f"(got {layout})")
+        self._named = layout
         self._codec = codec
         self._channels = channels
         self._rate = sample_rate
@@ -181,7 +188,8 @@ class Encoder:
 
     def _add_stream(self) -> "AudioStream":
         encoder, sample_format, options = encoder_settings(self._codec)
-        layout = layout_name(self._channels) if self._channels <= MAX_CHANNELS else f"{self._channels} channels"
+        usual = layout_name(self._channels) if self._channels <= MAX_CHANNELS else f"{self._channels} channels"
+        layout = usual if self._named == DEFAULT else self._named
         made = self._output.add_stream(encoder, rate=self._rate, layout=layout, format=sample_format, options=options)
         stream = cast("AudioStream", made)
         if bitrate := getattr(self._codec, "bitrate", None):

@@ -11,6 +11,7 @@ import numpy as np
 
 from flowaudio.core.errors import SourceError
 from flowaudio.core.layouts import MAX_CHANNELS, Speakers, layout_name
+from flowaudio.core.named_layouts import layout_called
 from flowaudio.io.codecs import FAILURES, TAG_OPTIONS, av, failure, fraction, protocol_whitelist, readable
 from flowaudio.io.info import SourceInfo
 from flowaudio.io.samples import speakers_of
@@ -45,7 +46,7 @@ def probe(source: Source, *, allowed_protocols: Iterable[str] = ("file",)) -> So
     """What `source` (a path, URL or binary file object) says of itself. SourceError where it holds no sound."""
     name = source_name(source)
     with open_source(source, allowed_protocols) as container:
-        stream, _ = best_stream(container, name)
+        stream, _, _ = best_stream(container, name)
         return describe(container, stream, name)
 
 
@@ -118,29 +119,31 @@ def _check_path(path: Path) -> None:
         raise SourceError(f"{path} is empty; it holds not one byte of sound")
 
 
-def best_stream(container: "InputContainer", name: str) -> "tuple[AudioStream, Speakers]":
-    """The audio stream that FFmpeg holds for the main one, and the speakers of its channels."""
+def best_stream(container: "InputContainer", name: str) -> "tuple[AudioStream, Speakers, str]":
+    """The audio stream that FFmpeg holds for the main one, the speakers that its channels are mixed by, and the name of
+    its layout, "default" where FFmpeg has none."""
     stream = cast("AudioStream | None", container.streams.best("audio"))
     if stream is None:
         others = ", ".join(f"{other.type} {_codec_name(other)}" for other in container.streams) or "nothing"
         raise SourceError(f"{name} has no sound in it, only {others}; name a file with an audio stream")
     if stream.codec_context is None:
         raise SourceError(f"{name} is of a codec that FFmpeg here cannot decode; convert it to FLAC or WAV first")
-    order = _settled_order(stream)
+    order, layout = _settled_order(stream)
     if not stream.codec_context.sample_rate or not order:
         raise SourceError(f"{name} is no audio that can be read: it states no sample rate or no channels")
-    return stream, order
+    return stream, order, layout
 
 
-def _settled_order(stream: "AudioStream") -> Speakers:
-    """The stream's speakers by name; a layout that is none of FFmpeg's own is reduced to its count.
+def _settled_order(stream: "AudioStream") -> tuple[Speakers, str]:
+    """The stream's speakers, as they are mixed, and FFmpeg's name of their layout; one that is none of FFmpeg's own is
+    reduced to its count.
 
     PyAV shares the memory of such a layout and frees it twice: `layout` takes it over from the decoder here, once.
     """
     layout = stream.codec_context.layout
     if layout.name.startswith(f"{layout.nb_channels} channels ("):
         stream.codec_context.layout = f"{layout.nb_channels} channels"
-    return speakers_of(layout)
+    return speakers_of(layout), layout_called(tuple(channel.name for channel in layout.channels))
 
 
 def describe(container: "InputContainer", stream: "AudioStream", name: str) -> SourceInfo:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flowaudio.core.layouts import MAX_CHANNELS, Speakers, mix_matrix
 
-__all__ = ["Converter", "Mixer", "Resampler"]
+__all__ = ["Converter", "Mixer", "Resampler", "Restorer", "keeps_order"]
 
 Block = NDArray[np.float32]
 
@@ -39,6 +39,23 @@ class Resampler:
         output = self._stream.resample_chunk(np.ascontiguousarray(block.T), last=last)
         self._given += output.shape[0]
         return np.ascontiguousarray(output.T)
+
+
+class Restorer:
+    """Takes a stream from one clock to another: `ratio` frames become one. Linear phase, no delay."""
+
+    def __init__(self, ratio: float, channels: int) -> None:
+        self._stream = soxr.ResampleStream(ratio, 1.0, channels, dtype="float32", quality="VHQ")
+        self._channels = channels
+
+    def process(self, block: Block) -> Block:
+        """What `block` `[channels, frames]` makes ready, `[channels, m]`; m may be 0."""
+        return np.ascontiguousarray(self._stream.resample_chunk(np.ascontiguousarray(block.T)).T)
+
+    def finish(self) -> Block:
+        """The rest of the stream, `[channels, m]`."""
+        none = np.zeros((0, self._channels), np.float32)
+        return np.ascontiguousarray(self._stream.resample_chunk(none, last=True).T)
 
 
 class Mixer:
@@ -85,6 +102,11 @@ class Converter:
             return None
         block = self._resampler.finish()
         return self._mixer(block) if self._mixer and not self._mix_first else block
+
+
+def keeps_order(inputs: Speakers) -> bool:
+    """Whether a Converter to as many channels leaves these where they are: those of our layouts are put in order."""
+    return _mixer(inputs, len(inputs)) is None
 
 
 def _mixer(inputs: Speakers, outputs: int) -> Mixer | None:

@@ -15,37 +15,33 @@ from typing import Any
 
 import numpy as np
 
-from flowaudio.core import layouts
-from flowaudio.core.errors import ParameterError
 from flowaudio.core.kernel import kernel
-from flowaudio.core.layouts import MAX_CHANNELS, Speakers, speakers
+from flowaudio.core.layouts import Speakers
+from flowaudio.core.named_layouts import LOW_FREQUENCY
 from flowaudio.core.simd import fma, high_f64, load, load_part, low_f64, shuffle, splat, store
 
-__all__ = ["CHUNK", "HOPS_PER_SECOND", "LANES", "LAYOUTS", "channel_weights", "coefficients", "energy", "filters",
-           "hop_end", "loudness_of", "weigh"]
+__all__ = ["CHUNK", "HOPS_PER_SECOND", "LANES", "channel_weights", "coefficients", "energy", "filters", "hop_end",
+           "loudness_of", "weigh"]
 
 HOPS_PER_SECOND = 100
 CHUNK = 256                             # frames that `weigh` takes at a time, at most
 LANES = 4
 ENERGY = 24                             # where the energies stand in a row of the filters
 SURROUND = 1.41
-LAYOUTS: dict[str, Speakers] = {
-    **layouts.LAYOUTS,
-    "2.1": ("FL", "FR", "LFE"),
-    "3.1": ("FL", "FR", "FC", "LFE"),
-    "4.0": ("FL", "FR", "FC", "BC"),
-    "4.1": ("FL", "FR", "FC", "LFE", "BC"),
-    "6.0": ("FL", "FR", "FC", "BC", "SL", "SR"),
-}
-"""Speakers by FFmpeg's names: the default layouts, and others that have as many channels as one of them."""
+SHELF_HZ = 1681.974450955533
+UNIT_48K = 1.004995                     # what the high-pass of the standard passes lower than its numerator says
+BESIDE = frozenset({"SL", "SR", "WL", "WR", "SDL", "SDR"})
+"""Speakers at 60° to 120°: the sides at 90° to 110°, the wide ones at 60°, the direct surrounds."""
 ZERO = np.float64(0.0)
 OFFSET = -0.691                         # LUFS of a mean square of 1, so that 997 Hz at full scale is -3.01
 
 
 @functools.cache
 def coefficients(rate: int) -> Any:
-    """float64 [7]: b0, b1, b2, -a1, -a2 of the shelf; -a1, -a2 of the high-pass, whose numerator is 1, -2, 1."""
-    k = math.tan(math.pi * 1681.974450955533 / rate)
+    """float64 [7]: b0, b1, b2, -a1, -a2 of the shelf; -a1, -a2 of the high-pass, whose numerator is 1, -2, 1.
+
+    The shelf rises towards half the rate; where its middle lies beyond that (below 3.4 kHz), there is none."""
+    k = math.tan(math.pi * SHELF_HZ / rate)
     q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     band = high ** 0.4996667741545416
     unit = 1 + k / q + k * k
@@ -53,33 +49,27 @@ def coefficients(rate: int) -> Any:
              -2 * (k * k - 1) / unit, -(1 - k / q + k * k) / unit]
     k, q = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
     unit = 1 + k / q + k * k
+    if rate <= 2 * SHELF_HZ:
+        # The numerator 1, -2, 1 is that of 48 kHz: at 1 kHz it would add 2 dB, which the shelf's place takes off.
+        shelf = [UNIT_48K / unit, 0.0, 0.0, 0.0, 0.0]
     made = np.array([*shelf, -2 * (k * k - 1) / unit, -(1 - k / q + k * k) / unit])
     made.setflags(write=False)
     return made
 
 
 @functools.cache
-def channel_weights(channels: int, layout: str = "default") -> Any:
-    """float64 [channels]: fronts 1, surrounds 1.41, LFE 0. BS.1770-5, annex 1, table 3, and annex 3, table 4.
+def channel_weights(names: Speakers) -> Any:
+    """float64 [channels] for speakers by FFmpeg's names: BS.1770-5, annex 1, table 3, and annex 3, table 4.
 
-    In the order of `layout`, one of LAYOUTS, or of the default one of :mod:`flowaudio.core.layouts`. Beside the
-    listener (60° to 120°) a speaker counts as surround; so do the back ones of a layout that has no others, which stand
-    at 110°; one in the middle of the back does not. Above eight channels all count as fronts.
-
-    Raises ParameterError for a layout of another number of channels.
+    1.41 for what stands beside the listener (60° to 120°) and less than 30° above or below him, 0 for the LFE, and 1
+    for all others. The back ones of a layout that has no sides are its surrounds, at 110°; those behind sides stand at
+    135°, the one in the middle of the back at 180°. In 22.2 (BS.2051, system H) the outer fronts stand at 60°, and the
+    inner ones at 30°. Speakers without a name count as fronts.
     """
-    if layout != "default":
-        names = LAYOUTS[layout]
-        if len(names) != channels:
-            fitting = ", ".join(name for name, has in LAYOUTS.items() if len(has) == channels) or "default"
-            raise ParameterError(f"LoudnessMeter.layout must fit {channels} channels: {fitting} (got {layout}, which "
-                                 f"has {len(names)})")
-    elif channels <= MAX_CHANNELS:
-        names = speakers(channels)
-    else:
-        names = ("FC",) * channels
-    sides = ("SL", "SR") if "SL" in names else ("BL", "BR")
-    made = np.array([0.0 if name == "LFE" else SURROUND if name in sides else 1.0 for name in names])
+    beside = BESIDE if not BESIDE.isdisjoint(names) else BESIDE | {"BL", "BR"}
+    if "LFE2" in names:
+        beside |= {"FL", "FR"}
+    made = np.array([0.0 if name in LOW_FREQUENCY else SURROUND if name in beside else 1.0 for name in names])
     made.setflags(write=False)
     return made
 

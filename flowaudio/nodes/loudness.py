@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowaudio.core.kernel import kernel
+from flowaudio.core.named_layouts import DEFAULT, NAMED_LAYOUTS, layout_speakers
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import choice, flag
 from flowaudio.core.simd import (
@@ -117,21 +118,23 @@ class LoudnessMeter:
     :class:`LoudnessReading`, which :func:`loudness` makes of ``plan.read(name)``; peaks are one a channel, -200 dB for
     silence, true peaks without the last 36 frames.
 
-    Surrounds weigh 1.41, the LFE nothing; above eight channels all weigh 1. A sample that is no number counts, and goes
-    on, as 0; one above 1e4 counts as 0.
+    Surrounds weigh 1.41, the LFE nothing; above eight channels without a layout all weigh 1. A sample that is no
+    number counts, and goes on, as 0; one above 1e4 counts as 0.
 
-    Latency: none. Errors: loudness 0.01 LU; range 0.02 LU; true peak +0.05, -0.2 dB up to 0.46 of the rate.
+    Latency: none. Errors: loudness 0.01 LU; range 0.02 LU; true peak +0.05, -0.2 dB up to 0.46 of the rate. At
+    rates below 3.4 kHz the weighting has no shelf.
     """
 
     true_peak: bool = flag("measure the true peak too, which is most of the work", default=True)
-    layout: str = choice(("default", *_kweighting.LAYOUTS),
-                         "speakers of the channels, where their number alone leaves a doubt", default="default")
+    layout: str = choice((DEFAULT, *NAMED_LAYOUTS),
+                         "speakers of the channels, where their number alone leaves a doubt", default=DEFAULT)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Coefficients for the rate; silence."""
         channels = format.channels
+        names = layout_speakers(self.layout, channels, "LoudnessMeter.layout")
         params = Params(format.rate, int(self.true_peak), _kweighting.coefficients(format.rate),
-                        _kweighting.channel_weights(channels, self.layout), _truepeak.coefficients())
+                        _kweighting.channel_weights(names), _truepeak.coefficients())
         state = State(np.zeros(2, np.int64), np.zeros((channels, PAST + CHUNK + BEHIND), np.float32),
                       _kweighting.filters(channels), np.zeros(4 * CHUNK), np.zeros(_highest.SCRATCH, np.float32),
                       np.zeros(MOMENTARY), np.zeros(SHORT_TERM), _gating.counts(), np.zeros(_gating.BINS),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowaudio.core.kernel import kernel
+from flowaudio.core.named_layouts import DEFAULT, layout_speakers
 from flowaudio.core.node import Format, node
 from flowaudio.core.params import param
 from flowaudio.core.simd import fma, hsum, lanes, load, load_part, splat, store, store_part
@@ -80,7 +81,7 @@ class Normalizer:
         window = np.zeros(-(-hops // 4) * 4)
         window[:hops] = _power(self.target_lufs)
         params = Params(format.rate, _kweighting.coefficients(format.rate),
-                        _kweighting.channel_weights(format.channels), aim)
+                        _kweighting.channel_weights(layout_speakers(DEFAULT, format.channels, "Normalizer")), aim)
         return params, State(np.zeros(3, np.int64), _kweighting.filters(format.channels), np.zeros(4 * CHUNK),
                              np.zeros(BLOCK), window,
                              np.zeros(1, np.int64), np.ones(2, np.float32), np.zeros(1), np.full(1, self.target_lufs))

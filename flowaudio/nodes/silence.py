@@ -6,8 +6,9 @@ import numpy as np
 
 from flowaudio.core.eventlog import BEGAN, ENDED, EVERY, emit, event_log, now
 from flowaudio.core.kernel import kernel
+from flowaudio.core.named_layouts import DEFAULT, LOW_FREQUENCY, NAMED_LAYOUTS, layout_speakers
 from flowaudio.core.node import Format, node
-from flowaudio.core.params import param
+from flowaudio.core.params import choice, param
 from flowaudio.nodes._levels import (
     FLOOR_DBFS,
     dbfs,
@@ -38,6 +39,7 @@ class Params(NamedTuple):
     hop: int                            # frames
     least: int                          # frames, min_s
     alone: int                          # hops
+    sounds: Any                         # int64 [channel], 0 for an LFE, which may be silent
     silent: Any                         # float64 [2]: mean squares under which silence begins, from which it ends
     seconds: Any                        # float64 [1], of a frame
 
@@ -72,7 +74,7 @@ class SilenceDetector:
 
     When all channels are silent, that is told once, for all together; a single channel is told when it has been silent
     for `min_s` and for a quarter of that while another sounded. So one channel may be silent first, and then all. One
-    channel by itself is all.
+    channel by itself is all. An LFE, which has nothing to say most of the time, is left out of both.
 
     Measures: ``level_dbfs`` [channel], RMS of the last hop; ``silent_s`` [channel] and ``all_silent_s`` [1], how long
     it has been silent by now, 0 where it is not. 0 dBFS is an RMS of 1.0. Latency: none. What is shorter than `min_s`,
@@ -82,13 +84,16 @@ class SilenceDetector:
     threshold_dbfs: float = param(-140.0, 0.0, "RMS under which it is silent", default=-60.0)
     min_s: float = param(0.05, 3600.0, "how long it must be silent", default=2.0)
     hysteresis_db: float = param(0.0, 40.0, "above the threshold, level at which silence ends", default=3.0)
+    layout: str = choice((DEFAULT, *NAMED_LAYOUTS), "speakers of the channels", default=DEFAULT)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Thresholds as powers; nothing heard yet."""
         channels, hop = format.channels, grid(format.rate, HOP_S)
         silent = [power_of(self.threshold_dbfs), power_of(self.threshold_dbfs + self.hysteresis_db)]
+        names = layout_speakers(self.layout, channels, "SilenceDetector.layout")
+        sounds = np.array([name not in LOW_FREQUENCY for name in names], np.int64)
         params = Params(hop, round(self.min_s * format.rate), max(1, round(ALONE * self.min_s * format.rate / hop)),
-                        np.array(silent), np.array([1.0 / format.rate]))
+                        sounds, np.array(silent), np.array([1.0 / format.rate]))
         return params, State(event_log(), np.zeros(1, np.int64), past(channels, HOPS_KEPT * hop),
                              np.zeros(hop, np.float32), np.zeros((channels + 1, FIELDS), np.int64),
                              np.zeros(channels + 1), np.zeros((channels, 3)),
@@ -164,11 +169,12 @@ def find_end(row: Any, ring: Any, at: int, k: int, hop: int, top: float) -> Any:
 @kernel
 def together(k: int, p: Any, s: Any) -> None:
     """A hop of all channels: what is to be told."""
-    channels = s.tops.shape[0]
+    channels, count = s.tops.shape[0], 0
     first, frame = now(s.log) - s.at[0], (k + 1) * p.hop
     start, silent, power = first, 0, 0.0
     for c in range(channels):
-        if s.notes[c, PHASE] != SOUNDING:
+        count += p.sounds[c]
+        if s.notes[c, PHASE] != SOUNDING and p.sounds[c]:
             silent += 1
             start = max(start, s.notes[c, START])
             power += s.power[c] / s.notes[c, HOPS]
@@ -176,16 +182,17 @@ def together(k: int, p: Any, s: Any) -> None:
         note = s.notes[c]
         s.silent_s[c] = 0.0
         if note[PHASE] != SOUNDING:
-            note[LONELY] += silent < channels
+            note[LONELY] += silent < count
             lasted = frame + first - note[START]
             s.silent_s[c] = lasted * p.seconds[0]
-            if note[PHASE] == MAYBE and lasted >= p.least and note[LONELY] >= p.alone and not note[FRESH]:
+            alone = p.sounds[c] and note[LONELY] >= p.alone
+            if note[PHASE] == MAYBE and lasted >= p.least and alone and not note[FRESH]:
                 note[PHASE] = SURE
                 emit(s.log, 0, BEGAN, note[START], 0, c, dbfs(s.power[c] / note[HOPS]))
     s.all_silent_s[0] = 0.0
-    if silent == channels:
+    if silent == count:
         s.all_silent_s[0] = (frame + first - start) * p.seconds[0]
-    all_silent(frame + first, start, silent == channels, power / channels, p, s)
+    all_silent(frame + first, start, silent == count, power / count, p, s)
 
 
 @kernel
@@ -202,7 +209,7 @@ def all_silent(frame: int, start: int, silent: bool, power: float, p: Any, s: An
     if note[PHASE] == SURE:
         end = frame
         for c in range(channels):
-            if s.notes[c, PHASE] == SOUNDING:
+            if s.notes[c, PHASE] == SOUNDING and p.sounds[c]:
                 end = min(end, s.notes[c, FRESH])
         emit(s.log, 0, ENDED, note[START], end, EVERY, dbfs(s.power[channels] / note[HOPS]))
     note[PHASE], note[HOPS] = SOUNDING, 0

@@ -6,8 +6,9 @@ import numpy as np
 
 from flowaudio.core.eventlog import BEGAN, ENDED, emit, event_log, now
 from flowaudio.core.kernel import kernel
+from flowaudio.core.named_layouts import DEFAULT, LOW_FREQUENCY, NAMED_LAYOUTS, layout_speakers
 from flowaudio.core.node import Format, node
-from flowaudio.core.params import integer, param
+from flowaudio.core.params import choice, integer, param
 from flowaudio.core.simd import all_true, any_true, load, splat, vabs, vmin
 from flowaudio.nodes._levels import LARGEST, gather, heard, pass_through, past, remember
 
@@ -27,11 +28,15 @@ ROUND = 1.6                             # greatest magnitude, against the RMS, o
 EVEN = 2.5                              # and of the steps from frame to frame of it
 SMOOTH = 2.05                           # and of the second differences of two tones (2.0)
 BENT = 1e-3                             # second differences beyond it, against the greatest, are bends of a wave
+BEFORE = 4096                           # frames before a held value whose mean may be the same
+LIKE = 0.3                              # of the value: as near as this, they are the same offset
+SOON = 20                               # cells of a held value after which that is judged, at the latest
+NOT_YET, OFFSET = -1, -2
 STUCK, DEAD, REPEATING = range(3)
 RUN, ON, MOVED, LAG, FROM, TOLD, ASK, FIELDS = range(8)
-"""Of a channel: the first frame of one value, or -1; what was told of it, or -1; cells in which another channel moved;
-frames in the buffer that is followed, or 0; the first frame that repeats; whether it was told; frame from which it may
-be."""
+"""Of a channel: the first frame of one value, or -1; what was told of it, NOT_YET, or OFFSET for never; cells in which
+another channel moved; frames in the buffer that is followed, or 0; the first frame that repeats; whether it was told;
+frame from which it may be."""
 
 
 class Params(NamedTuple):
@@ -41,6 +46,7 @@ class Params(NamedTuple):
     dead: int                           # frames of zeros
     repeats: int
     lasting: int                        # frames that repeat, at least
+    sounds: Any                         # int64 [channel], 0 for an LFE, which may be silent
 
 
 class State(NamedTuple):
@@ -66,9 +72,10 @@ class StuckChannelDetector:
 
     Events, by channel, each begins and ends, exact to the sample:
 
-    - ``stuck_channel``: one value beyond ±0.001 for `min_s`. Strength: the value.
+    - ``stuck_channel``: one value beyond ±0.001 for `min_s`. Strength: the value. The mean of the sound before it is
+      none: that is a pause in a sound with an offset.
     - ``dead_channel``: zeros, or one lesser value, for `dead_s`, while another channel moved in half of that time.
-      Strength: seconds.
+      Strength: seconds. An LFE may be zeros, and does not count as another channel.
     - ``repeating_buffer``: the same samples `repeats` times in a row, and for 50 ms, as of a driver that plays its last
       buffer for ever. Any length of 64 to 4096 frames. Its start is that of the second time. Strength: frames.
 
@@ -89,11 +96,14 @@ class StuckChannelDetector:
     min_s: float = param(0.01, 60.0, "how long one value is held", default=0.02)
     dead_s: float = param(0.1, 3600.0, "how long it is 0 while others are not", default=10.0)
     repeats: int = integer(3, 1000, "how often a buffer must come", default=4)
+    layout: str = choice((DEFAULT, *NAMED_LAYOUTS), "speakers of the channels", default=DEFAULT)
 
     def prepare(self, format: Format) -> tuple[Params, State]:
         """Nothing heard yet."""
         rate, channels = format.rate, format.channels
-        params = Params(round(self.min_s * rate), round(self.dead_s * rate), self.repeats, rate // 20)
+        names = layout_speakers(self.layout, channels, "StuckChannelDetector.layout")
+        params = Params(round(self.min_s * rate), round(self.dead_s * rate), self.repeats, rate // 20,
+                        np.array([name not in LOW_FREQUENCY for name in names], np.int64))
         notes = np.zeros((channels, FIELDS), np.int64)
         notes[:, RUN:ON + 1] = -1
         return params, State(event_log(), np.zeros(1, np.int64), past(channels, FRAMES),
@@ -114,7 +124,7 @@ class StuckChannelDetector:
                     cell(s.scratch, 1, x[c], c, k, p, s)
                 else:
                     cell(x[c], n, x[c], c, k, p, s)
-                moving += s.still[c] == 0
+                moving += s.still[c] == 0 and p.sounds[c] != 0
             for c in range(x.shape[0]):
                 if s.notes[c, RUN] >= 0:
                     lasts(x[c], c, k, moving, p, s)
@@ -164,7 +174,7 @@ def hold(source: Any, n: int, row: Any, c: int, k: int, p: Any, s: Any) -> None:
             lasted = k * CELL + m - note[RUN]
             emit(s.log, note[ON], ENDED, note[RUN] + first, k * CELL + m + first, c,
                  np.float64(value) if note[ON] == STUCK else lasted * s.seconds[0])
-        note[RUN] = note[ON] = -1
+        note[RUN], note[ON] = -1, NOT_YET
     if s.still[c] and abs(source[n]) <= LARGEST:
         start = k * CELL
         while start > max(0, (k - 1) * CELL) and heard(row, s.ring[c], s.at[0], start - 1) == source[n]:
@@ -177,18 +187,31 @@ def lasts(row: Any, c: int, k: int, moving: int, p: Any, s: Any) -> None:
     """One value has lasted to the end of a cell: is it to be told?"""
     note = s.notes[c]
     note[MOVED] += moving > 0
-    if note[ON] >= 0:
+    if note[ON] != NOT_YET:
         return
     lasted = (k + 1) * CELL - note[RUN]
     start = note[RUN] + now(s.log) - s.at[0]
     value = np.float64(heard(row, s.ring[c], s.at[0], k * CELL))
     if abs(value) >= AUDIBLE:
-        if lasted >= p.least:
+        due = min(p.least, SOON * CELL)
+        if lasted >= due > lasted - CELL and is_offset(row, c, value, p, s):
+            note[ON] = OFFSET
+        elif lasted >= p.least:
             note[ON] = STUCK
             emit(s.log, STUCK, BEGAN, start, 0, c, value)
-    elif lasted >= p.dead and 2 * CELL * note[MOVED] >= p.dead:
+    elif p.sounds[c] and lasted >= p.dead and 2 * CELL * note[MOVED] >= p.dead:
         note[ON] = DEAD
         emit(s.log, DEAD, BEGAN, start, 0, c, lasted * s.seconds[0])
+
+
+@kernel
+def is_offset(row: Any, c: int, value: float, p: Any, s: Any) -> bool:
+    """Whether a value that is held was the mean of what was before."""
+    end = s.notes[c, RUN]
+    start, mean = max(0, end - BEFORE), 0.0
+    for n in range(start, end):
+        mean += np.float64(heard(row, s.ring[c], s.at[0], n)) / (end - start)
+    return end - start >= BEFORE // 4 and abs(mean - value) <= LIKE * abs(value)
 
 
 @kernel

@@ -1,10 +1,23 @@
 """By how much one sound comes later than another, and how a sound is moved by a part of a frame."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from flowaudio.stream.drift import (
+    ALIKE,
+    MOST_PPM,
+    NEIGHBOURS,
+    Line,
+    between,
+    line_through,
+    loud_places,
+    match,
+    matches,
+    windows,
+)
 from flowaudio.stream.pair import STEP, Pair, Sound
 
 __all__ = ["HALF_TAPS", "RELATED", "SMALL", "Lateness", "filtered", "lateness", "taps_of"]
@@ -20,6 +33,18 @@ FINE = 1 << 17
 
 REACH = 64
 """Frames on each side of the coarse delay that are searched for the fine one, times rate / COARSE_HZ."""
+
+PLACES = 16
+"""At which the delay is looked at, to see whether it moves."""
+
+SEARCHED = 6
+"""Places that are looked for in all of the other sound, where both as a whole do not agree."""
+
+NEAR = 3.0
+"""Frames by which a place may be off the line of the others."""
+
+NEAREST = 0.25
+"""The same at the full rate, where so many places are as good as that."""
 
 HALF_TAPS = 32
 """Of the filter that delays by a part of a sample: flat within 0.01 dB up to 0.45 of the rate."""
@@ -38,16 +63,23 @@ class Lateness(NamedTuple):
 
 
 def lateness(pair: Pair) -> Lateness:
-    """Coarse at a low rate over all of the first minutes, then fine at the full rate in a loud part."""
+    """Coarse at a low rate over all of the first minutes, then fine at the full rate in a loud part.
+
+    Where delays at the beginning and towards the end show that the clocks differ, `pair.ratio` is set by it.
+    """
     low = min(COARSE_HZ, pair.rate)
     x, y = (_excerpt(pair, each, low, 0, round(COARSE_S * low)) for each in (pair.a, pair.b))
     if not x.any() or not y.any():
         return Lateness(0.0, 1, False)
     lag, polarity, strength = _lag(x, y, None)
-    if strength < RELATED:
+    line = _roughly(x, y, lag if strength >= RELATED else None, low)
+    if strength < RELATED and line is None:
         return Lateness(0.0, 1, False)
+    if line is not None and line.certain:
+        pair.ratio, lag = 1.0 + line.slope, line.offset
+    near = _exactly(pair, x, y, lag, low)
     begin = _loudest(x, y, lag, round(FINE * low / pair.rate))
-    coarse = round(lag * pair.rate / low)
+    coarse = round(near)
     start = max(round(begin * pair.rate / low), 0, -coarse)
     u = _excerpt(pair, pair.a, pair.rate, start, FINE)
     v = _excerpt(pair, pair.b, pair.rate, start + coarse, FINE)
@@ -55,6 +87,40 @@ def lateness(pair: Pair) -> Lateness:
         return Lateness(float(coarse), polarity, True)
     fine, polarity, _ = _lag(u, v, round(REACH * pair.rate / low))
     return Lateness(coarse + _settled(u, v, fine), polarity, True)
+
+
+def _roughly(x: Array, y: Array, lag: float | None, rate: int) -> Line | None:
+    """The line of delays over all of the excerpts; `lag` is one that is on it, or None to look for it everywhere."""
+    length, whole = rate // 2, max(x.size, y.size)
+    if lag is None:
+        reach, shift, first, end = whole, 0, 0, x.size
+    else:
+        reach, shift = round(MOST_PPM * 1e-6 * whole) + 2 * NEIGHBOURS, round(lag)
+        first, end = max(0, -shift), min(x.size, y.size - shift)
+    places = loud_places(x, first, end, length, SEARCHED if lag is None else PLACES)
+    return line_through(matches(x, y, places, length, shift, reach), NEAR)
+
+
+def _exactly(pair: Pair, x: Array, y: Array, lag: float, rate: int) -> float:
+    """The delay in frames of the full rate, and what is left of the slope taken into the ratio of the pair."""
+    scale = pair.rate / rate
+    start = round(lag / pair.ratio * scale)
+    shift, reach, length = round(lag), round(REACH * scale), FINE // 8
+    places = loud_places(x, max(0, -shift), min(x.size, y.size - shift), math.ceil(length / scale), PLACES)
+    begins = [round(place * scale) for place in places]
+    if len(begins) < 3:
+        return float(start)
+    us = windows(_mono(pair, pair.a, pair.rate), begins, length)
+    vs = windows(_mono(pair, pair.b, pair.rate), [each + start - reach for each in begins], length + 2 * reach)
+    tried = [match(u, v, begin, start - reach) for u, v, begin in zip(us, vs, begins, strict=True)]
+    found = [each for each in tried if each is not None and abs(each.strength) >= ALIKE]
+    line = line_through(found, NEAREST) or line_through(found, NEAR)
+    if line is None:
+        return float(start)
+    if line.certain:
+        pair.ratio *= 1.0 + line.slope
+        return line.offset / (1.0 + line.slope)
+    return line.offset + line.slope * (begins[0] + begins[-1]) / 2 if pair.ratio != 1.0 else float(start)
 
 
 def _settled(u: Array, v: Array, lag: float) -> float:
@@ -77,14 +143,13 @@ def _settled(u: Array, v: Array, lag: float) -> float:
 
 def _excerpt(pair: Pair, sound: Sound, rate: int, start: int, frames: int) -> Array:
     """Some frames of one of them, as mono; shorter if there are no more."""
-    parts, at = [], 0
-    for block in pair.blocks(sound, STEP, rate, 1 if sound.channels <= 8 else sound.channels):
-        mono = block.mean(axis=0)
-        parts.append(mono[max(start - at, 0):max(start + frames - at, 0)])
-        at += mono.size
-        if at >= start + frames:
-            break
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return windows(_mono(pair, sound, rate), [start], frames)[0]
+
+
+def _mono(pair: Pair, sound: Sound, rate: int) -> Iterator[Array]:
+    """Blocks that are one channel, or are soon, in step with `a`."""
+    blocks = pair.blocks(sound, STEP, rate, 1 if sound.channels <= 8 else sound.channels)
+    return pair.in_step(blocks) if sound is pair.b else blocks
 
 
 def _lag(x: Array, y: Array, reach: int | None) -> tuple[float, int, float]:
@@ -100,25 +165,8 @@ def _lag(x: Array, y: Array, reach: int | None) -> tuple[float, int, float]:
     best = int(np.argmax(np.where(allowed, np.abs(scores), -1.0)))
     norm = math.sqrt(float(np.dot(x, x)) * float(np.dot(y, y)))
     polarity = 1 if scores[best] >= 0 else -1
-    return (float(lags[best]) + _between(polarity * scores, best), polarity,
+    return (float(lags[best]) + between(polarity * scores, best, SMALL), polarity,
             abs(float(scores[best])) / norm if norm else 0.0)
-
-
-def _between(scores: Array, best: int) -> float:
-    """Where, from -0.5 to 0.5 of a sample around `best`, a band-limited correlation has its top."""
-    around = scores[(best + np.arange(-HALF_TAPS, HALF_TAPS)) % scores.size].astype(np.float64)
-    places = np.arange(-HALF_TAPS, HALF_TAPS)
-
-    def value(at: float) -> float:
-        taps = np.sinc(at - places) * np.cos(np.pi * (at - places) / (2 * HALF_TAPS + 2)) ** 2
-        return float(np.dot(taps, around))
-
-    low, high = -0.6, 0.6
-    for _ in range(30):
-        third = (high - low) / 3
-        low, high = (low + third, high) if value(low + third) < value(high - third) else (low, high - third)
-    middle = (low + high) / 2
-    return middle if abs(middle) > SMALL else 0.0
 
 
 def _loudest(x: Array, y: Array, lag: float, length: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from flowaudio.core.errors import ParameterError
+from flowaudio.core.named_layouts import DEFAULT
 from flowaudio.nodes.spectrum import Spectrogram
 from flowaudio.stream.cleaning import Cleaner
 from flowaudio.stream.faults import Ledger
@@ -42,6 +43,7 @@ def analyze(
     source: AnySound,
     *,
     sample_rate: int | None = None,
+    layout: str | None = None,
     preset: str | QualityPreset | None = None,
     quality_floor: float | None = None,
     detectors: bool | Collection[str] = True,
@@ -57,6 +59,8 @@ def analyze(
     :param source: a path, a URL whose protocol stands in `allowed_protocols`, a binary file object, an AudioStream,
         or an array ``[channels, frames]`` or ``[frames]`` of floating point with full scale at 1.
     :param sample_rate: of an array, in Hz.
+    :param layout: of the channels, by FFmpeg's name (such as ``"3.1"``), which says what counts as surround and as LFE;
+        by default what a file says, or else the usual one of their number.
     :param preset: whose loudness the sound is judged against, if it normalises, and whose `quality_floor`.
     :param quality_floor: instead of the preset's: a score below it is told as an event, ``low_quality``.
     :param detectors: which: True for all, False for none, or names of :data:`flowaudio.stream.instruments.DETECTORS`.
@@ -69,8 +73,8 @@ def analyze(
         raise ParameterError(f"quality_floor must be between 0 and 1 (got {quality_floor!r})")
     target = wanted.target_lufs if wanted is not None and wanted.enable_normalization else None
     names = detector_names(detectors)
-    with open_sound(source, sample_rate, allowed_protocols) as sound:
-        listener = _Listener(sound.rate, sound.channels, names, sound.duration_s)
+    with open_sound(source, sample_rate, allowed_protocols, layout=layout) as sound:
+        listener = _Listener(sound.rate, sound.channels, names, sound.duration_s, sound.layout)
         shown = 0
         with np.errstate(over="ignore", invalid="ignore"):  # a file of doubles may hold what no float32 does
             for block in sound.blocks(listener.step):
@@ -83,9 +87,9 @@ def analyze(
 
 
 def instruments_for(detectors: bool | Collection[str] = True, rate: int = 48_000,
-                    duration_s: float | None = None) -> dict[str, Any]:
+                    duration_s: float | None = None, layout: str = DEFAULT) -> dict[str, Any]:
     """The nodes that an analysis listens with, by name."""
-    return {**chosen(detector_names(detectors)), "spectrogram": _spectrogram(rate, duration_s)}
+    return {**chosen(detector_names(detectors), layout), "spectrogram": _spectrogram(rate, duration_s)}
 
 
 def _spectrogram(rate: int, duration_s: float | None) -> Spectrogram:
@@ -98,11 +102,12 @@ def _spectrogram(rate: int, duration_s: float | None) -> Spectrogram:
 class _Listener:
     """Hears a sound step by step."""
 
-    def __init__(self, rate: int, channels: int, detectors: Collection[str], duration_s: float | None) -> None:
+    def __init__(self, rate: int, channels: int, detectors: Collection[str], duration_s: float | None,
+                 layout: str) -> None:
         self.step = step_frames(rate)
         self.frames = 0
         self._names = detectors
-        nodes = instruments_for(detectors, rate, duration_s)
+        nodes = instruments_for(detectors, rate, duration_s, layout)
         self._instruments = Instruments(rate, channels, nodes, self.step)
         self._rate, self._channels = rate, channels
         self._edge_dbfs = nodes["dropout"].edge_dbfs if "dropout" in nodes else 0.0

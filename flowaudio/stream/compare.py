@@ -33,8 +33,11 @@ class Comparison:
     identical: bool
     """Every sample is the same, at the same rate, in as many channels and frames."""
     delay_samples: float | None
-    """By how much `b` comes later, in frames of `a`."""
+    """By how much `b` comes later, in frames of `a`; where the clocks differ, at the beginning of `a`."""
     delay_s: float | None
+    drift_ppm: float | None
+    """By how much the clock of `b` is faster: above 0 where the same sound has more frames in it. 0 where no difference
+    is found that is more than the error of the measure."""
     gain_db: float | None
     """By how much `b` is louder, sample by sample, where both are aligned."""
     polarity: int | None
@@ -73,6 +76,7 @@ def compare(
     b: AnySound,
     *,
     sample_rate: int | None = None,
+    layout: str | None = None,
     allowed_protocols: Iterable[str] = ("file",),
     progress: Progress | None = None,
 ) -> Comparison:
@@ -80,16 +84,18 @@ def compare(
 
     The delay is where the cross-correlation of the first five minutes is largest, then, around it and in the loudest
     part of both, to about 0.01 frames. Gain and residual are those of the least squares: ``a ≈ g · b``, over
-    everything that both have. `b` is resampled to the rate of `a`.
+    everything that both have. `b` is resampled to the rate of `a`, and to its clock, where the delays at 16 places of
+    these minutes lie on a line: clocks may differ by up to 1500 ppm.
 
     :param a, b: as :func:`~flowaudio.analyze` takes them.
     :param sample_rate: of arrays, in Hz.
+    :param layout: of the channels of both, by FFmpeg's name, instead of what files say and of the usual one of arrays.
     :raises SourceError: one cannot be read. ParameterError: a value is wrong.
     """
     show = progress or (lambda *_: None)
     allowed = tuple(allowed_protocols)
-    with _opened(a, sample_rate, allowed, "the first array") as first, \
-            _opened(b, sample_rate, allowed, "the second array") as second:
+    with _opened(a, sample_rate, allowed, "the first array", layout) as first, \
+            _opened(b, sample_rate, allowed, "the second array", layout) as second:
         pair = Pair(first, second)
         show("aligning", 0.0, None)
         delay = lateness(pair)
@@ -99,9 +105,9 @@ def compare(
         return _comparison(pair, delay, sums)
 
 
-def _opened(source: Any, rate: int | None, allowed: Iterable[str], name: str) -> Sound:
+def _opened(source: Any, rate: int | None, allowed: Iterable[str], name: str, layout: str | None) -> Sound:
     is_array = isinstance(source, np.ndarray)
-    return open_sound(source, rate if is_array else None, allowed, name)
+    return open_sound(source, rate if is_array else None, allowed, name, layout)
 
 
 def _comparison(pair: Pair, delay: Lateness, sums: Sums) -> Comparison:
@@ -111,11 +117,13 @@ def _comparison(pair: Pair, delay: Lateness, sums: Sums) -> Comparison:
     found = found and match >= RELATED**2
     left = max(power_to_db(1.0 - match), NOTHING_DB) if match < 1 else NOTHING_DB
     left = NOTHING_DB if sums.same else left
+    frames = delay.frames * pair.ratio  # it was found in frames of `a`'s clock
     level = power_to_db(sums.aa / (sums.common * pair.channels)) if found else 0.0
     first, second = sums.lufs
     return Comparison(
         a=a.name, b=b.name, sample_rate=pair.rate, channels=pair.channels, identical=sums.same,
-        delay_samples=delay.frames if found else None, delay_s=delay.frames / pair.rate if found else None,
+        delay_samples=frames if found else None, delay_s=frames / pair.rate if found else None,
+        drift_ppm=1e6 * (pair.ratio - 1.0) if found else None,
         gain_db=gain_to_db(abs(sums.ab) / sums.aa) if found else None,
         polarity=(1 if sums.ab >= 0 else -1) if found else None, correlation=math.sqrt(match) if found else None,
         residual_db=left if found else None, residual_dbfs=max(left + level, 2 * NOTHING_DB) if found else None,
@@ -138,6 +146,11 @@ def _remarks(pair: Pair, sums: Sums, delay: Lateness | None) -> list[str]:
         said.append(f"{a.name} has {a.rate} Hz and {b.name} {b.rate} Hz; they were compared at {pair.rate} Hz")
     if a.channels != b.channels:
         said.append(f"{a.name} has {a.channels} channels and {b.name} {b.channels}; they were compared as mono")
+    if delay is not None and pair.ratio != 1.0:
+        ppm = 1e6 * (pair.ratio - 1.0)
+        shown = f"{float(f'{abs(ppm):.3g}'):g}"  # 1000, not 1e+03
+        said.append(f"the clocks differ by {shown} ppm: {b.name if ppm > 0 else a.name} has more frames of the same "
+                    "sound; they were compared in step")
     longer = (sums.frames[1] - sums.frames[0]) / pair.rate
     if sums.frames[0] != sums.frames[1]:
         said.append(f"{b.name if longer > 0 else a.name} is {abs(longer):.6g} s longer"
@@ -150,8 +163,8 @@ def _reasons(sums: Sums, found: bool) -> dict[str, str]:
     if not found:
         why = ("there is nothing but silence in one of them" if not sums.heard() else
                "the two have nothing in common that they could be aligned by")
-        reasons = dict.fromkeys(("delay_samples", "delay_s", "gain_db", "polarity", "correlation", "residual_db",
-                                 "residual_dbfs"), why)
+        reasons = dict.fromkeys(("delay_samples", "delay_s", "drift_ppm", "gain_db", "polarity", "correlation",
+                                 "residual_db", "residual_dbfs"), why)
     if None in sums.lufs:
         reasons["loudness_difference_lu"] = "one of them is silent, or shorter than 0.4 s"
     return reasons

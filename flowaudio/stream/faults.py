@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from flowaudio.graph.findings import NodeEvent
 
-__all__ = ["MOST", "Finding", "Ledger", "Tally", "moment", "named"]
+__all__ = ["MOST", "Finding", "Ledger", "Tally", "many", "moment", "named"]
 
 MOST = 10_000
 """Findings that are kept; more are only counted, so that memory stays flat."""
@@ -41,6 +41,7 @@ class _Kind(NamedTuple):
     noun: str
     unit: str
     detail: str                         # with {strength}
+    single: str = ""                    # instead, for a strength of 1
 
 
 KINDS = {
@@ -50,7 +51,7 @@ KINDS = {
     "cut_end": _Kind("cut end", "dBFS", "the sound ends at {strength:.0f} dBFS"),
     "click": _Kind("click", "dB", "{strength:.0f} dB above what is around it"),
     "discontinuity": _Kind("discontinuity", "dB", "{strength:.0f} dB above what is around it"),
-    "clipping": _Kind("clipping", "samples", "{strength:.0f} samples"),
+    "clipping": _Kind("clipping", "samples", "{strength:.0f} samples", "1 sample"),
     "intersample_clipping": _Kind("inter-sample clip", "dB", "{strength:.1f} dB above full scale"),
     "noise_burst": _Kind("noise burst", "dB", "{strength:.0f} dB above what is before it"),
     "level_jump": _Kind("level jump", "dB", "{strength:+.0f} dB"),
@@ -63,7 +64,8 @@ KINDS = {
     "hum": _Kind("hum", "dBFS", "{strength:.0f} dBFS"),
     "bandwidth_loss": _Kind("bandwidth loss", "Hz", "nothing above {strength:.0f} Hz"),
     "low_quality": _Kind("low quality", "of 1", "a score of {strength:.2f}"),
-    "not_a_number": _Kind("no numbers", "samples", "{strength:.0f} samples are NaN or infinite, and count as 0"),
+    "not_a_number": _Kind("no numbers", "samples", "{strength:.0f} samples are NaN or infinite, and count as 0",
+                          "1 sample is NaN or infinite, and counts as 0"),
 }
 """Nouns, units of the strength and words for it, by kind; the units are those that the detectors name."""
 
@@ -71,6 +73,11 @@ KINDS = {
 def named(kind: str) -> str:
     """A kind as people read it."""
     return KINDS[kind].noun if kind in KINDS else kind.replace("_", " ")
+
+
+def many(count: int, noun: str) -> str:
+    """``1 sample``, ``12 samples``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def moment(seconds: float) -> str:
@@ -137,7 +144,8 @@ class Ledger:
         rate, known = self._rate, KINDS.get(kind, _Kind(named(kind), "", "strength {strength:.3g}"))
         finite = strength if abs(strength) < 1e30 else None  # NaN and infinities compare as false
         begin_s, end_s = start / rate, end / rate
-        detail = f": {known.detail.format(strength=finite)}" if finite is not None and known.detail else ""
+        words = known.single if known.single and finite == 1 else known.detail
+        detail = f": {words.format(strength=finite)}" if finite is not None and words else ""
         lasted = f" for {end_s - begin_s:.3g} s" if end - start > 0.02 * rate else ""
         return Finding(kind=kind, start_s=begin_s, end_s=end_s, start_frame=start, end_frame=end, channel=channel,
                        strength=finite, unit=known.unit if finite is not None else "",

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowaudio.core.errors import ParameterError
+from flowaudio.core.named_layouts import DEFAULT
+from flowaudio.core.node import declaration
 from flowaudio.graph.findings import NodeEvent
 from flowaudio.graph.graph import IN, OUT, Graph
 from flowaudio.graph.plan import Plan
@@ -27,9 +29,10 @@ class Instrument(NamedTuple):
     cls: str
     options: Mapping[str, Any] = {}
 
-    def make(self) -> Any:
-        """The node."""
-        return getattr(import_module(f"flowaudio.nodes.{self.module}"), self.cls)(**self.options)
+    def make(self, layout: str = DEFAULT) -> Any:
+        """The node, for a layout of the channels where it asks for one."""
+        cls = getattr(import_module(f"flowaudio.nodes.{self.module}"), self.cls)
+        return cls(**{**({"layout": layout} if "layout" in declaration(cls).params else {}), **self.options})
 
 
 METERS: Mapping[str, Instrument] = {
@@ -67,10 +70,10 @@ def detector_names(chosen: bool | Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in DETECTORS if name in names)
 
 
-def chosen(detectors: Collection[str]) -> dict[str, Any]:
-    """All meters and some detectors, made, by name."""
+def chosen(detectors: Collection[str], layout: str = DEFAULT) -> dict[str, Any]:
+    """All meters and some detectors, made for a layout of the channels, by name."""
     wanted = {**METERS, **{name: DETECTORS[name] for name in detectors}}
-    return {name: each.make() for name, each in wanted.items()}
+    return {name: each.make(layout) for name, each in wanted.items()}
 
 
 class Instruments:

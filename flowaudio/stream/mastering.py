@@ -6,6 +6,7 @@ preset give way to a gain that is the same for the whole file, with a limiter be
 
 from typing import Any, NamedTuple
 
+from flowaudio.core.named_layouts import DEFAULT
 from flowaudio.core.node import declaration
 from flowaudio.graph.graph import IN, OUT, Graph
 from flowaudio.nodes import Gain, Limiter, LoudnessMeter, Normalizer
@@ -64,8 +65,8 @@ def final_limiter(graph: Any, ceiling_dbtp: float) -> Limiter:
     return Limiter(ceiling_dbtp=ceiling_dbtp)
 
 
-def metered(graph: Graph) -> tuple[Graph, str]:
-    """The graph with a loudness meter at its end, and the meter's name."""
-    meter = LoudnessMeter()
+def metered(graph: Graph, layout: str = DEFAULT) -> tuple[Graph, str]:
+    """The graph with a loudness meter at its end, for a layout of what comes out, and the meter's name."""
+    meter = LoudnessMeter(layout=layout)
     joined = graph >> meter
     return joined, next(name for name, data in joined.nodes(data=True) if data.get("node") is meter)

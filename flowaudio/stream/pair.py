@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from flowaudio.io.resampling import Restorer
 from flowaudio.stream._extremes import LIMIT
 from flowaudio.stream.sounds import ArraySound, FileSound
 
@@ -24,6 +25,8 @@ class Pair:
         self.a, self.b = a, b
         self.rate = a.rate
         self.channels = a.channels if a.channels == b.channels else 1
+        self.ratio = 1.0
+        """Frames of `b` for one frame of `a`, both at the common rate: not 1 where their clocks differ."""
 
     def blocks(self, sound: Sound, frames: int, rate: int | None = None,
                channels: int | None = None) -> Iterator[Array]:
@@ -33,3 +36,15 @@ class Pair:
             with np.errstate(invalid="ignore"):
                 fine = np.abs(block).max(initial=0.0) <= LIMIT
             yield block if fine else np.clip(np.nan_to_num(block, nan=0, posinf=0, neginf=0), -LIMIT, LIMIT)
+
+    def in_step(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        """Blocks of `b` as they would be with the clock of `a`."""
+        if self.ratio == 1.0:
+            yield from blocks
+            return
+        restorer = None
+        for block in blocks:
+            restorer = restorer or Restorer(self.ratio, block.shape[0])
+            yield restorer.process(block)
+        if restorer is not None:
+            yield restorer.finish()

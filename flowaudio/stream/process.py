@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from flowaudio.core.errors import ParameterError, TargetError
+from flowaudio.core.named_layouts import DEFAULT, layout_speakers
 from flowaudio.graph.graph import Graph
 from flowaudio.graph.plan import Plan
 from flowaudio.io import Cover, Decoder, Encoder, portable_tags, probe
 from flowaudio.io.codecs import failure
-from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
+from flowaudio.io.formats import FLAC, WAV, Codec, check, check_container, default_codec, fitting
 from flowaudio.io.target import Target, is_device
 from flowaudio.nodes.loudness import LoudnessReading, loudness
 from flowaudio.runtime.pipeline import RING_FRAMES, Stage, decode_into, encode_from, run_stages, walk_between
@@ -49,6 +50,7 @@ class _Job:
     protocols: Iterable[str]
     progress: Progress
     duration_s: float | None
+    layout: str
     passes: int = 0
     damage: str = ""
 
@@ -67,9 +69,14 @@ class _Job:
         run_stages(stages, lambda: self.progress(what, source.written / self.rate, self.duration_s))
         self.damage = decoder.damage
 
+    def layout_behind(self, plan: Plan) -> str:
+        """Of what a plan makes of the input: that of the input, where the file can say so and no channel is added."""
+        kept = plan.output_channels == self.channels and isinstance(self.codec, (FLAC, WAV))
+        return self.layout if kept else DEFAULT
+
     def measure(self, what: str, graph: Graph) -> LoudnessReading:
         """Loudness and true peak of what a graph makes of the input."""
-        joined, meter = metered(graph)
+        joined, meter = metered(graph, self.layout_behind(Plan(graph, self.rate, self.channels)))
         plan = Plan(joined, self.rate, self.channels)
         with self.decoder() as decoder:
             self.run(what, decoder, plan, None)
@@ -86,6 +93,7 @@ def process(
     target_lufs: float | None = None,
     sample_rate: int | None = None,
     channels: int | None = None,
+    layout: str | None = None,
     tolerant: bool = False,
     allowed_protocols: Iterable[str] = ("file",),
     progress: Progress | None = None,
@@ -100,6 +108,8 @@ def process(
     :param target_lufs: integrated loudness of the result; the preset's, if it normalises.
     :param sample_rate, channels: of the result and of the graph; by default the input's, or the nearest that the
         encoder takes.
+    :param layout: of the input's channels, by FFmpeg's name (such as ``"3.1"``), instead of what it says itself. WAV
+        and FLAC keep it, where the graph adds no channels; other files have the usual one of their number.
     :param tolerant: keep what can be decoded of a damaged input, instead of refusing it.
     :raises SourceError: the input cannot be read. TargetError: the output cannot be written.
         GraphError, ParameterError: the graph or a setting is wrong. Nothing is written in any of these cases.
@@ -109,7 +119,8 @@ def process(
     if chosen is not None and chosen.enable_normalization and target_lufs is None:
         target_lufs = chosen.target_lufs
     ceiling = chosen.ceiling_dbtp if chosen is not None else -1.0
-    job = _prepare(Path(output), input, codec, chosen, sample_rate, channels, tolerant, allowed_protocols, progress)
+    job = _prepare(Path(output), input, codec, chosen, sample_rate, channels, layout, tolerant, allowed_protocols,
+                   progress)
     effects = graph if graph is not None else chosen.graph if chosen is not None else straight()
     if target_lufs is None:
         return _as_is(job, effects, start)
@@ -117,8 +128,8 @@ def process(
 
 
 def _prepare(output: Path, input: str | os.PathLike[str], codec: Codec | None, chosen: QualityPreset | None,
-             sample_rate: int | None, channels: int | None, tolerant: bool, protocols: Iterable[str],
-             progress: Progress | None) -> _Job:
+             sample_rate: int | None, channels: int | None, layout: str | None, tolerant: bool,
+             protocols: Iterable[str], progress: Progress | None) -> _Job:
     codec = codec or _codec_for(output, chosen)
     check_container(codec, output)
     protocols = tuple(protocols)
@@ -129,7 +140,13 @@ def _prepare(output: Path, input: str | os.PathLike[str], codec: Codec | None, c
     nearest = fitting(codec, sample_rate or info.sample_rate, channels or info.channels)
     rate, count = sample_rate or nearest[0], channels or nearest[1]
     check(codec, rate, count)
-    return _Job(input, output, codec, rate, count, tolerant, protocols, progress or (lambda *_: None), info.duration_s)
+    with Decoder(input, channels=count, allowed_protocols=protocols) as decoder:
+        said = decoder.layout
+    if layout is not None:
+        layout_speakers(layout, info.channels, "layout")
+        said = layout if count == info.channels else DEFAULT
+    return _Job(input, output, codec, rate, count, tolerant, protocols, progress or (lambda *_: None), info.duration_s,
+                said)
 
 
 def _check_writable(output: Path) -> None:
@@ -153,7 +170,8 @@ def _encode(job: _Job, graph: Any, what: str) -> tuple[Plan, Encoder]:
     check(job.codec, job.rate, plan.output_channels)
     with job.decoder() as decoder:
         tags, cover = portable_tags(decoder.info.tags), _cover(decoder, job.output)
-        with Encoder(job.output, job.codec, job.rate, plan.output_channels, tags=tags, cover=cover) as encoder:
+        with Encoder(job.output, job.codec, job.rate, plan.output_channels, tags=tags, cover=cover,
+                     layout=job.layout_behind(plan)) as encoder:
             job.run(what, decoder, plan, encoder)
     return plan, encoder
 
@@ -221,8 +239,8 @@ def _known(value: float) -> float | None:
 
 def _verify(job: _Job) -> LoudnessReading:
     """Loudness and true peak of the finished file, as a listener's decoder gives it back."""
-    joined, meter = metered(straight())
     with Decoder(job.output) as decoder:
+        joined, meter = metered(straight(), decoder.layout)
         plan = Plan(joined, decoder.sample_rate, decoder.channels)
         ring = Ring(decoder.channels, RING_FRAMES)
         run_stages([decode_into(decoder.blocks(), ring), walk_between(plan, ring, None)],

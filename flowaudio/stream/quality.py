@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flowaudio.core.errors import ParameterError
+from flowaudio.core.named_layouts import DEFAULT
 from flowaudio.core.units import db_to_gain, gain_to_db
 from flowaudio.graph.findings import NodeEvent
 from flowaudio.nodes.spectrum import Spectrum
@@ -100,12 +101,13 @@ class QualityAnalyzer:
     :param preset: whose `quality_floor`, and whose loudness if it normalises, the stream is judged by.
     :param window_s: how far back faults count in the score.
     :param detectors: which: True for all, False for none, or names, as in :func:`~flowaudio.analyze`.
+    :param layout: of the channels, by FFmpeg's name, where their number alone leaves a doubt.
     """
 
     def __init__(self, sample_rate: int = 48_000, *, fft_size: int = 1024, silence_dbfs: float = -60.0,
                  clip_dbfs: float = -0.45, quality_floor: float | None = None,
                  preset: str | QualityPreset | None = None, window_s: float = 10.0,
-                 detectors: bool | Collection[str] = True) -> None:
+                 detectors: bool | Collection[str] = True, layout: str = DEFAULT) -> None:
         if sample_rate < 1000 or fft_size < 16:
             raise ParameterError("QualityAnalyzer needs sample_rate of at least 1000 Hz and fft_size of at least 16 "
                                  f"(got {sample_rate}, {fft_size})")
@@ -120,7 +122,7 @@ class QualityAnalyzer:
         self.quality_floor, self.window_s = quality_floor, window_s
         self._target = wanted.target_lufs if wanted is not None and wanted.enable_normalization else None
         self._silence, self._clip_dbfs, self._silence_dbfs = db_to_gain(silence_dbfs), clip_dbfs, silence_dbfs
-        self._detectors = detector_names(detectors)
+        self._detectors, self._layout = detector_names(detectors), layout
         self._stream: _Stream | None = None
 
     def reset(self) -> None:
@@ -140,12 +142,12 @@ class QualityAnalyzer:
         return self._metrics(self._stream, x)
 
     def _nodes(self) -> dict[str, Any]:
-        nodes = chosen(self._detectors)
+        nodes = chosen(self._detectors, self._layout)
         # A stream has no edges: it may be joined at any time.
         for name, options in (("silence", {"threshold_dbfs": self._silence_dbfs}),
                               ("clipping", {"threshold_dbfs": self._clip_dbfs}), ("dropout", {"edges": False})):
             if name in nodes:
-                nodes[name] = type(nodes[name])(**options)
+                nodes[name] = dataclasses.replace(nodes[name], **options)
         return {**nodes, "spectrum": Spectrum(size=self.fft_size, source="channels", average="none")}
 
     def _metrics(self, stream: "_Stream", x: Array) -> AudioQualityMetrics:

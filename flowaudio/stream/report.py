@@ -68,7 +68,7 @@ class Report:
     bandwidth_confidence: float | None
     tempo_bpm: float | None
     quality_score: float | None
-    """Between 0 and 1, see :mod:`flowaudio.stream.score`; the product of `score_parts`."""
+    """Between 0 and 1, see :mod:`flowaudio.stream.score`; the product of `score_parts`. None for silence."""
     score_parts: Mapping[str, float] = dataclasses.field(default_factory=dict)
     quality_floor: float | None = None
     """Below this the score is an anomaly."""

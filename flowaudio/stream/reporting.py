@@ -29,6 +29,9 @@ LIKELY = 0.3
 CERTAIN = 0.5
 """A noise floor that the meter is less sure of is none."""
 
+SLICES_PER_SECOND, FEWEST = 50, 10
+"""Of the noise meter, and how many of them a floor can be told from."""
+
 
 class Heard(NamedTuple):
     """A sound that was listened to."""
@@ -165,7 +168,16 @@ def _why(field: str, heard: Heard, values: Values) -> str:
     shortest, what = SHORTEST_S.get(field, (0.0, ""))
     if seconds < shortest:
         return f"the sound is {seconds:.3g} s long, and {what} needs {shortest:g} s"
+    if field in ("snr_db", "noise_floor_dbfs") and _pauses_are_silent(heard):
+        return "the pauses are digital silence, in which there is no noise"
     return OTHERWISE.get(field, "it could not be measured")
+
+
+def _pauses_are_silent(heard: Heard) -> bool:
+    """Whether each channel that sounds has zeros for as long as a noise floor would need."""
+    silent = heard.instruments.measured("noise")["silent_slices"]
+    sounding = silent[silent < int(heard.frames / heard.rate * SLICES_PER_SECOND)]
+    return bool(sounding.size) and bool(sounding.min() >= FEWEST)
 
 
 def reported(heard: Heard, quality_floor: float | None, target_lufs: float | None, start: float) -> Report:
@@ -181,10 +193,12 @@ def reported(heard: Heard, quality_floor: float | None, target_lufs: float | Non
         values["dc_offset"] = None
     reasons = {field: _why(field, heard, values) for field in FIELDS if values.get(field) is None}
     _remark(heard, values, reasons)
-    parts = score_parts(_measurements(heard, values, target_lufs)) if heard.frames else {}
+    # Silence has nothing that could be good or bad; what was there and is no number is as bad as can be.
+    something = values.get("peak_dbfs") is not None or heard.cleaner.not_numbers
+    parts = score_parts(_measurements(heard, values, target_lufs)) if heard.frames and something else {}
     score = quality_score(parts) if parts else None
     if score is None:
-        reasons["quality_score"] = "there is not one frame of sound"
+        reasons["quality_score"] = _why("quality_score", heard, values)
     elif quality_floor is not None and score < quality_floor:
         heard.ledger.add("low_quality", 0, heard.frames, None, score)
     return Report(
@@ -214,10 +228,12 @@ def _remark(heard: Heard, values: Values, reasons: dict[str, str]) -> None:
         reasons["loudness_range_lu"] = "of less than 60 s it is not stable yet"
     cleaner = heard.cleaner
     if cleaner.not_numbers:
-        reasons["peak_dbfs"] = (f"{cleaner.not_numbers} samples are no numbers (NaN or infinite) and counted as 0 in "
-                                "all measurements")
+        samples = "sample is no number" if cleaner.not_numbers == 1 else "samples are no numbers"
+        reasons["peak_dbfs"] = (f"{cleaner.not_numbers} {samples} (NaN or infinite) and counted as 0 in all "
+                                "measurements")
     if cleaner.too_large:
-        reasons["true_peak_dbtp"] = (f"{cleaner.too_large} samples are beyond 10000, which is no sound with full scale "
+        samples = "sample is" if cleaner.too_large == 1 else "samples are"
+        reasons["true_peak_dbtp"] = (f"{cleaner.too_large} {samples} beyond 10000, which is no sound with full scale "
                                      "at 1, and counted as 10000: divide 16-bit samples by 32768")
     if heard.ledger.left_out:
         reasons["events"] = f"{heard.ledger.left_out} more were found than are listed; they count in the score"

@@ -11,7 +11,7 @@ A kind of fault that was found ``n`` times and lasted ``t`` seconds in all, in `
 where ``h`` is how many of them a minute halve the score and ``w`` what is lost where the fault is always there; what is
 found in one channel of ``c`` counts as ``1 / c``. See `FAULTS` for h and w of each kind. Silence is the exception: ::
 
-    1 - (t / T)²        as a pause costs nothing, and a programme that is nothing but silence is worth nothing
+    1 - (t / T)²        as a pause costs nothing. What is nothing but silence has no score
 
 The measurements give (``clip`` is to the range from 0 to 1; what could not be measured gives 1):
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from flowaudio.core.named_layouts import DEFAULT
 from flowaudio.nodes import LoudnessMeter
 from flowaudio.stream.alignment import HALF_TAPS, SMALL, Lateness, filtered, taps_of
 from flowaudio.stream.instruments import Instruments
@@ -37,13 +38,14 @@ class Sums:
         whole = math.floor(delay.frames + 0.5 * SMALL)
         part = delay.frames - whole
         taps = taps_of(part) if part > SMALL else None
+        channels = self._pair.channels
         margin = 2 * HALF_TAPS - 1 if taps is not None else 0
-        x, y = _Reader(self._listened(0), self._pair.channels), _Reader(self._listened(1), self._pair.channels)
+        x, y = _Reader(self._listened(0), channels), _Reader(self._pair.in_step(self._listened(1)), channels)
         begin = max(0, -whole)
         x.skip(begin)
         y.skip(begin + whole - margin // 2)
         held = y.read(margin)
-        at_once = begin == whole == margin == 0
+        at_once = begin == whole == margin == 0 and self._pair.ratio == 1.0
         while True:
             u = x.read(STEP)
             v = y.read(u.shape[1])
@@ -75,7 +77,9 @@ class Sums:
         """Blocks of one of them, with its loudness and spectrum measured on the way."""
         pair = self._pair
         sound = (pair.a, pair.b)[which]
-        meter = Instruments(pair.rate, pair.channels, {"loudness": LoudnessMeter(true_peak=False)}, STEP)
+        layout = sound.layout if sound.channels == pair.channels else DEFAULT
+        loud = {"loudness": LoudnessMeter(true_peak=False, layout=layout)}
+        meter = Instruments(pair.rate, pair.channels, loud, STEP)
         spectra = _Bands(pair.rate)
         for block in pair.blocks(sound, STEP):
             meter.hear(block)

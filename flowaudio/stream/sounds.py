@@ -10,6 +10,7 @@ import numpy as np
 
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.layouts import MAX_CHANNELS, speakers
+from flowaudio.core.named_layouts import DEFAULT, layout_speakers
 from flowaudio.graph.plan import MAX_CHANNELS as MAX_PLAN_CHANNELS
 from flowaudio.io import Decoder
 from flowaudio.io.probing import source_name
@@ -33,12 +34,13 @@ so that taking turns once a second of sound, not five times, saves a twentieth o
 class FileSound:
     """A file, URL or file object. What is good of a damaged one is given, and `damage` says what is wrong."""
 
-    def __init__(self, source: Any, allowed_protocols: Iterable[str]) -> None:
+    def __init__(self, source: Any, allowed_protocols: Iterable[str], layout: str | None = None) -> None:
         self._source, self._allowed = source, tuple(allowed_protocols)
         self.name = source_name(source)
         self._first: Decoder | None = self._open(None, None)
         info = self._first.info
         self.rate, self.channels, self.duration_s = info.sample_rate, info.channels, info.duration_s
+        self.layout = _fitting(layout, self.channels) or self._first.layout
         self.damage = ""
 
     def __enter__(self) -> Self:
@@ -73,11 +75,12 @@ class ArraySound:
 
     damage = ""
 
-    def __init__(self, x: Array, rate: int, name: str) -> None:
+    def __init__(self, x: Array, rate: int, name: str, layout: str | None = None) -> None:
         self._x = _signal(x)
         if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or not 1000 <= rate <= 1_000_000:
             raise ParameterError(f"sample_rate must be a whole number of Hz between 1000 and 1000000 (got {rate!r})")
         self.name, self.rate, self.channels = name, int(rate), self._x.shape[0]
+        self.layout = _fitting(layout, self.channels) or DEFAULT
         self.duration_s: float | None = self._x.shape[1] / self.rate
 
     def __enter__(self) -> Self:
@@ -115,19 +118,25 @@ class ArraySound:
 
 
 def open_sound(source: Any, sample_rate: int | None, allowed_protocols: Iterable[str] = ("file",),
-               name: str = "the array") -> FileSound | ArraySound:
-    """What `source` is, ready to be read. SourceError, ParameterError."""
+               name: str = "the array", layout: str | None = None) -> FileSound | ArraySound:
+    """What `source` is, ready to be read. `layout`: instead of what a file says. SourceError, ParameterError."""
     if isinstance(source, AudioStream):
         if sample_rate not in (None, source.sample_rate):
             raise ParameterError(f"the stream has {source.sample_rate} Hz; leave sample_rate out (got {sample_rate})")
-        return ArraySound(source.data, source.sample_rate, name)
+        return ArraySound(source.data, source.sample_rate, name, layout)
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
         if sample_rate is not None:
             raise ParameterError("sample_rate is for arrays; a file states its own")
-        return FileSound(source, allowed_protocols)
+        return FileSound(source, allowed_protocols, layout)
     if sample_rate is None:
         raise ParameterError("an array needs sample_rate=, in Hz: its rate cannot be guessed")
-    return ArraySound(source, sample_rate, name)
+    return ArraySound(source, sample_rate, name, layout)
+
+
+def _fitting(layout: str | None, channels: int) -> str | None:
+    if layout is not None:
+        layout_speakers(layout, channels, "layout")
+    return layout
 
 
 def _signal(x: Any) -> Array:

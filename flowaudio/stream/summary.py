@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from flowaudio.stream.faults import Finding, named
+from flowaudio.stream.faults import Finding, many, named
 from flowaudio.stream.report import Report
 
 __all__ = ["channels", "counted", "heard", "lines", "score_text", "worst"]
@@ -88,7 +88,7 @@ def _loudest(report: Report) -> str:
 def _levels(report: Report) -> str:
     if report.peak_dbfs is None or report.rms_dbfs is None:
         return ""
-    clipped = f", {report.clipped_samples} samples at full scale" if report.clipped_samples else ""
+    clipped = f", {many(report.clipped_samples, 'sample')} at full scale" if report.clipped_samples else ""
     offset = f", offset {report.dc_offset:+.4f}" if report.dc_offset and abs(report.dc_offset) >= 0.001 else ""
     why = f" ({report.reasons['peak_dbfs']})" if "peak_dbfs" in report.reasons else ""
     return f"peak {report.peak_dbfs:.1f} dBFS, RMS {report.rms_dbfs:.1f} dBFS{clipped}{offset}{why}"

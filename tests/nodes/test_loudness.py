@@ -12,6 +12,7 @@ import pytest
 from support import in_pieces
 
 from flowaudio.core.errors import ParameterError
+from flowaudio.core.named_layouts import layout_speakers
 from flowaudio.graph.graph import chain
 from flowaudio.graph.plan import Plan
 from flowaudio.nodes import _highest, _kweighting, _truepeak
@@ -47,7 +48,11 @@ def test_the_filters_are_those_of_the_standard() -> None:
     (1, "default", "FC"), (2, "default", "FL FR"), (3, "default", "FL FR FC"), (3, "2.1", "FL FR LFE"),
     (4, "default", "FL FR BL BR"), (4, "quad", "FL FR BL BR"), (4, "3.1", "FL FR FC LFE"), (4, "4.0", "FL FR FC BC"),
     (5, "default", "FL FR FC BL BR"), (5, "4.1", "FL FR FC LFE BC"), (6, "default", "FL FR FC LFE BL BR"),
-    (6, "6.0", "FL FR FC BC SL SR"), (7, "default", "FL FR FC LFE BC SL SR"),
+    (3, "3.0(back)", "FL FR BC"), (4, "quad(side)", "FL FR SL SR"), (6, "6.0", "FL FR FC BC SL SR"),
+    (6, "hexagonal", "FL FR FC BL BR BC"), (8, "7.1(wide)", "FL FR FC LFE BL BR FLC FRC"),
+    (8, "octagonal", "FL FR FC BL* BR* BC SL SR"), (8, "5.1.2", "FL FR FC LFE SL SR TFL TFR"),
+    (24, "22.2", "FL60 FR60 FC LFE BL* BR* FLC FRC BC SL SR TC TFL TFC TFR TBL TBC TBR LFE TSL TSR BFC BFL BFR"),
+    (7, "default", "FL FR FC LFE BC SL SR"),
     (8, "default", "FL FR FC LFE BL* BR* SL SR")])
 def test_every_speaker_has_its_weight(channels: int, layout: str, names: str) -> None:
     wave = naive.tones((0.5, 0), channels=1, frequency_hz=997)[0]
@@ -55,22 +60,30 @@ def test_every_speaker_has_its_weight(channels: int, layout: str, names: str) ->
     for c, name in enumerate(names.split()):
         x[:] = 0
         x[c] = wave
-        gain = 10 * math.log10(1.41) if name in ("BL", "BR", "SL", "SR") else SILENT if name == "LFE" else 0.0
+        beside = ("BL", "BR", "SL", "SR", "FL60", "FR60")
+        gain = 10 * math.log10(1.41) if name in beside else SILENT if name == "LFE" else 0.0
         assert measured(x, true_peak=False, layout=layout).integrated_lufs == pytest.approx(-3.01 + gain, abs=0.01)
 
 
 def test_layouts_must_fit() -> None:
-    with pytest.raises(ParameterError, match=r"must fit 2 channels: stereo \(got 2.1, which has 3\)"):
+    with pytest.raises(ParameterError, match=r"must fit 2 channels: stereo, downmix \(got 2.1, which has 3\)"):
         measured(np.zeros((2, 100)), layout="2.1")
     with pytest.raises(ParameterError, match=r"must be one of default, mono, stereo"):
         LoudnessMeter(layout="surround")
-    np.testing.assert_array_equal(_kweighting.channel_weights(12), np.ones(12))
+    np.testing.assert_array_equal(_kweighting.channel_weights(layout_speakers("default", 12, "it")), np.ones(12))
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 88_200, 96_000, 192_000])
 def test_a_tone_reads_the_same_at_any_rate(rate: int) -> None:
     x = naive.tones((3, 0), rate=rate, channels=1, frequency_hz=997)
     assert abs(measured(x, rate).integrated_lufs + 3.01) < 0.06
+
+
+@pytest.mark.parametrize("rate", [1000, 2000, 3000, 3363])
+def test_a_low_tone_reads_the_same_at_rates_without_the_shelf(rate: int) -> None:
+    x = naive.tones((3, 0), rate=rate, channels=1, frequency_hz=200)
+    usual = naive.tones((3, 0), channels=1, frequency_hz=200)
+    assert abs(measured(x, rate).integrated_lufs - measured(usual).integrated_lufs) < 0.1
 
 
 def test_true_peak_is_that_of_a_long_interpolator() -> None:

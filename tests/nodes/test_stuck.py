@@ -82,3 +82,13 @@ def test_the_same_in_any_cutting() -> None:
     assert [e.kind for e in whole] == ["stuck_channel"] * 2 + ["repeating_buffer"] * 2
     for block in (1, 31, 32, 33, 500):
         assert found(x, block=block) == whole
+
+
+def test_a_pause_in_a_sound_with_an_offset_is_none() -> None:
+    x = noise(2, 5 * 48_000)
+    for start in range(48_000, 5 * 48_000, 24_000):
+        x[:, start:start + 9_000] = 0
+    assert found(x + np.float32(0.03)) == []
+    x[0, 100_000:105_000] = 0.2
+    assert [(e.kind, e.start, e.end, e.channel) for e in found(x + np.float32(0.03))] == [
+        ("stuck_channel", 100_000, None, 0), ("stuck_channel", 100_000, 105_000, 0)]

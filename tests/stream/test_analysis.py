@@ -180,7 +180,8 @@ def test_a_preset_judges() -> None:
 
 
 def test_low_quality_is_an_event() -> None:
-    x = np.zeros((2, 5 * RATE), np.float32)
+    x = noise(5)
+    x[:, ::RATE // 4] = np.nan
     report = checked(analyze(x, sample_rate=RATE, quality_floor=0.5))
     assert report.low_quality
     (low,) = [event for event in report.events if event.kind == "low_quality"]
@@ -211,7 +212,13 @@ def test_silence_only() -> None:
     report = checked(analyze(np.zeros((2, 10 * RATE)), sample_rate=RATE))
     assert report.integrated_lufs is report.true_peak_dbtp is report.snr_db is report.correlation is None
     assert report.reasons["integrated_lufs"] == "there is nothing but silence"
-    assert report.quality_score == 0.0
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 5.0])
+def test_silence_has_no_score(seconds: float) -> None:
+    report = checked(analyze(np.zeros((2, round(seconds * RATE))), sample_rate=RATE, quality_floor=0.5))
+    assert report.quality_score is None and not report.low_quality
+    assert report.reasons["quality_score"] == "there is nothing but silence"
 
 
 def test_mono_in_both_channels() -> None:
@@ -251,11 +258,25 @@ def test_samples_that_are_no_numbers(bad: float) -> None:
     told = [event for event in report.events if event.kind == "not_a_number"]
     assert [(event.start_frame, event.end_frame, event.strength) for event in told] == [
         (1000, 1010, 11), (200_000, 200_001, 1)]
+    assert [event.sentence.partition(": ")[2] for event in told] == [
+        "11 samples are NaN or infinite, and count as 0", "1 sample is NaN or infinite, and counts as 0"]
     assert "12 samples are no numbers" in report.reasons["peak_dbfs"]
     assert report.quality_score is not None
     assert clean.quality_score is not None
     assert report.quality_score < clean.quality_score
     assert [getattr(report, name) for name in MAY_BE_NONE] == [getattr(clean, name) for name in MAY_BE_NONE]
+
+
+def test_pauses_that_are_digital_silence_have_no_noise() -> None:
+    x = noise(8)
+    assert "no pauses" in analyze(x, sample_rate=RATE).reasons["noise_floor_dbfs"]
+    x[:, 3 * RATE:5 * RATE] = 0
+    reasons = analyze(x, sample_rate=RATE).reasons
+    assert reasons["snr_db"] == reasons["noise_floor_dbfs"]
+    assert reasons["snr_db"] == "the pauses are digital silence, in which there is no noise"
+    x[1] = 0                            # a channel that never sounds has no pauses
+    x[0, 3 * RATE:5 * RATE] = noise(2)[0]
+    assert "no pauses" in analyze(x, sample_rate=RATE).reasons["snr_db"]
 
 
 def test_nothing_but_nan() -> None:
