@@ -52,7 +52,8 @@ def _delay(found: Comparison) -> str:
     if not found.delay_samples:
         return "none"
     side = "later" if found.delay_samples > 0 else "earlier"
-    return f"{abs(found.delay_samples):.6g} samples {side} ({abs(found.delay_s) * 1000:.4g} ms)"
+    size = abs(found.delay_samples)
+    return f"{size:.6g} sample{'s' * (size != 1)} {side} ({abs(found.delay_s) * 1000:.4g} ms)"
 
 
 def _residual(found: Comparison) -> str:

@@ -101,7 +101,7 @@ def build() -> argparse.ArgumentParser:
 
 
 def _process(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", metavar="IN", help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("input", metavar="IN", type=_source, help="any file with sound in it, or a URL (see --allow)")
     parser.add_argument("output", metavar="OUT", help="its suffix names the kind: mp3 m4a mp4 aac opus ogg flac wav")
     parser.add_argument("--preset", help="effects, codec and loudness in one: podcast, mobile or hifi")
     parser.add_argument("--graph", help="effects instead of the preset's: a graph document, or a ready graph's name")
@@ -111,7 +111,7 @@ def _process(parser: argparse.ArgumentParser) -> None:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="GRAPH", help="a graph document, or a ready graph's name")
-    parser.add_argument("-i", "--input", required=True, metavar="IN", help="any file with sound in it")
+    parser.add_argument("-i", "--input", required=True, metavar="IN", type=_source, help="any file with sound in it")
     parser.add_argument("-o", "--output", required=True, metavar="OUT",
                         help="its suffix names the kind: mp3 m4a mp4 aac opus ogg flac wav")
     _file_options(parser)
@@ -119,7 +119,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 def _render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("graph", metavar="GRAPH", help="a graph document, or a ready graph's name")
-    parser.add_argument("-i", "--input", metavar="IN", help="any file with sound in it")
+    parser.add_argument("-i", "--input", metavar="IN", type=_source, help="any file with sound in it")
     parser.add_argument("-o", "--output", metavar="OUT", help="where to write the result")
     parser.add_argument("--seconds", type=float, metavar="N",
                         help="how much to make: by default as long as the input, or 10 s without one")
@@ -127,7 +127,8 @@ def _render(parser: argparse.ArgumentParser) -> None:
 
 
 def _analyze(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("inputs", nargs="+", metavar="FILE", help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("inputs", nargs="+", metavar="FILE", type=_source,
+                        help="any file with sound in it, or a URL (see --allow)")
     parser.add_argument("--events", action="store_true", help="list everything that was found, with its place")
     parser.add_argument("--plot", metavar="OUT", help="draw waveform, loudness, faults and spectrogram: png, pdf, svg")
     parser.add_argument("--preset", help="judge by a preset's loudness and quality floor: podcast, mobile or hifi")
@@ -137,8 +138,8 @@ def _analyze(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", metavar="A", help="any file with sound in it, or a URL (see --allow)")
-    parser.add_argument("b", metavar="B", help="the one that is told of by what it differs")
+    parser.add_argument("a", metavar="A", type=_source, help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("b", metavar="B", type=_source, help="the one that is told of by what it differs")
     _allow(parser)
     _json(parser)
     _quiet(parser)
@@ -147,7 +148,7 @@ def _compare(parser: argparse.ArgumentParser) -> None:
 def _live(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--graph", metavar="G",
                         help="a graph document, or a ready graph's name; without one, what comes in goes out")
-    parser.add_argument("--input", "-i", metavar="D",
+    parser.add_argument("--input", "-i", metavar="D", type=_source,
                         help="a sound card's name (see flowaudio devices), a file, or a URL (see --allow)")
     parser.add_argument("--output", "-o", metavar="D", help="a sound card's name, a file to write, or none")
     parser.add_argument("--no-input", action="store_true", help="open no input: for graphs that make their own sound")
@@ -186,7 +187,8 @@ def _graphs(parser: argparse.ArgumentParser) -> None:
 
 
 def _info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", metavar="FILE", help="any file with sound in it, or a URL (see --allow)")
+    parser.add_argument("input", metavar="FILE", type=_source,
+                        help="any file with sound in it, or a URL (see --allow)")
     _allow(parser)
     _json(parser)
 
@@ -232,6 +234,14 @@ def _json(parser: argparse.ArgumentParser, line: str = "the result as JSON on st
 
 def _quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors and warnings")
+
+
+def _source(text: str) -> str:
+    """What is read. Files are read more than once, and their ends looked at first, which a pipe does not allow."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("standard input is not taken (got '-'): write the sound into a file and name "
+                                         "that, or name ./- if there is a file called so")
+    return text
 
 
 def _bitrate(text: str) -> int:

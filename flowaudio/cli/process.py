@@ -12,6 +12,7 @@ from flowaudio.core.errors import GraphError, ParameterError
 from flowaudio.graph import document, shipped
 from flowaudio.io import probe
 from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
+from flowaudio.stream.faults import many
 from flowaudio.stream.mastering import Master, effects_only, final_limiter, metered, straight
 from flowaudio.stream.presets import QualityPreset, preset
 from flowaudio.stream.process import process as process_file
@@ -131,7 +132,7 @@ def warnings(report: ProcessReport) -> list[str]:
                     f"{decibels(report.true_peak_dbtp, 'dBTP')} instead of {report.target_lufs:g} LUFS within 0.5 and "
                     f"at most {report.ceiling_dbtp:g} dBTP; a compressor in the graph would leave more room")
     if report.clipped_samples:
-        said.append(f"{report.clipped_samples} samples were clipped at full scale; "
+        said.append(f"{many(report.clipped_samples, 'sample')} clipped at full scale; "
                     "turn the graph's output down or put a Limiter at its end")
     said += [f"the node {name} failed or got what is no number, and was silent for {count} block{'s' * (count != 1)}"
              for name, count in report.trouble.items()]

@@ -23,6 +23,7 @@ from flowaudio.io import Decoder, Encoder, portable_tags, probe
 from flowaudio.io.formats import Codec, check, check_container, default_codec, fitting
 from flowaudio.runtime.pipeline import RING_FRAMES, Stage, encode_from, run_stages
 from flowaudio.runtime.ring import Ring
+from flowaudio.stream.faults import many
 
 __all__ = ["Levels", "Rendered", "render", "run", "silence"]
 
@@ -209,7 +210,7 @@ def _tell(args: Any, plan: Plan, made: Rendered, encoder: Encoder | None, damage
     if damage:
         warn(damage)
     if clipped:
-        warn(f"{clipped} samples were clipped at full scale; turn the graph's output down, put a Limiter at its end, "
-             "or write float samples with --bit-depth 32")
+        warn(f"{many(clipped, 'sample')} clipped at full scale; turn the graph's output down, put a Limiter at its "
+             "end, or write float samples with --bit-depth 32")
     for name, count in made.trouble.items():
         warn(f"the node {name} failed or got what is no number, and was silent for {count} block{'s' * (count != 1)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SHOWN_DB", "coloured", "data_uri", "outline", "png", "spectrogram"]
+__all__ = ["PALETTE", "SHOWN_DB", "data_uri", "outline", "png", "shaded", "spectrogram"]
 
 Array = np.ndarray[Any, Any]
 
@@ -22,18 +22,25 @@ HEAT = np.array([[8, 10, 32], [44, 17, 95], [114, 31, 129], [183, 55, 121], [241
                  [252, 253, 210]], np.float64)
 """Colours from silence to full scale, evenly spaced in lightness."""
 
+SHADES = 61
+"""Steps of 1.5 dB, which nobody sees in noise, and which make the picture of a noisy signal a third as long."""
 
-def png(pixels: Array) -> bytes:
-    """uint8 ``[height, width, 3]`` as the bytes of a PNG file."""
-    height, width, _ = pixels.shape
-    rows = np.zeros((height, 1 + 3 * width), np.uint8)      # each row begins with its filter: none
-    rows[:, 1:] = pixels.reshape(height, -1)
+PALETTE = np.stack([np.interp(np.linspace(0, len(HEAT) - 1, SHADES), np.arange(len(HEAT)), part)
+                    for part in HEAT.T], axis=1).astype(np.uint8)
+"""uint8 ``[SHADES, 3]``."""
+
+
+def png(shades: Array, palette: Array) -> bytes:
+    """The bytes of a PNG file: uint8 ``[height, width]``, places in a palette, uint8 ``[shades, 3]``."""
+    height, width = shades.shape
+    rows = np.zeros((height, 1 + width), np.uint8)      # each row begins with its filter: none
+    rows[:, 1:] = shades
 
     def part(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    return (b"\x89PNG\r\n\x1a\n" + part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-            + part(b"IDAT", zlib.compress(rows.tobytes(), 6)) + part(b"IEND", b""))
+    return (b"\x89PNG\r\n\x1a\n" + part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0))
+            + part(b"PLTE", palette.tobytes()) + part(b"IDAT", zlib.compress(rows.tobytes(), 9)) + part(b"IEND", b""))
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -41,12 +48,9 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def coloured(db: Array) -> Array:
-    """Levels from -SHOWN_DB to 0 as colours, uint8 ``[…, 3]``; what is lower is as dark as the lowest."""
-    part = np.clip(1.0 + db / SHOWN_DB, 0.0, 1.0) * (len(HEAT) - 1)
-    lower = np.minimum(part.astype(int), len(HEAT) - 2)
-    rest = (part - lower)[..., np.newaxis]
-    made: Array = (HEAT[lower] * (1 - rest) + HEAT[lower + 1] * rest).astype(np.uint8)
+def shaded(db: Array) -> Array:
+    """Levels from -SHOWN_DB to 0 as places in `PALETTE`, uint8; what is lower is as dark as the lowest."""
+    made: Array = np.rint(np.clip(1.0 + db / SHOWN_DB, 0.0, 1.0) * (SHADES - 1)).astype(np.uint8)
     return made
 
 

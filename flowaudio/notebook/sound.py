@@ -3,7 +3,6 @@
 import io
 import math
 import sys
-import wave
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -13,17 +12,21 @@ from flowaudio.core.errors import ParameterError
 from flowaudio.core.params import shown
 from flowaudio.graph.graph import Graph
 from flowaudio.graph.plan import Plan
+from flowaudio.io.encoder import Encoder
+from flowaudio.io.formats import FLAC, fitting
+from flowaudio.io.resampling import Resampler
 from flowaudio.nodes import LevelMeter, LoudnessMeter
 from flowaudio.nodes.loudness import loudness
-from flowaudio.notebook.pixels import coloured, data_uri, outline, png, spectrogram
+from flowaudio.notebook.pixels import PALETTE, data_uri, outline, png, shaded, spectrogram
 from flowaudio.notebook.svg import LINE, escaped, sheet
+from flowaudio.stream.faults import many
 
 __all__ = ["Levels", "Signal", "show", "wave_picture"]
 
 Array = np.ndarray[Any, Any]
 
-PLAYED_S = 120.0
-"""Longer signals are played to here: what is played stands in the page, 11 MB a minute of stereo."""
+PLAYED_S = 60.0
+"""Longer signals are played to here: what is played stands in the page."""
 
 WIDTH, WAVE_HEIGHT, SPECTRUM_HEIGHT = 900, 64, 200
 MOST_ROWS = 8
@@ -84,20 +87,22 @@ class Signal:
             self._levels = _measured(self.array, self.rate)
         return self._levels
 
-    def wav(self) -> bytes:
-        """A WAV file of it, 16 bits with dither, at its level: for players. At most two channels and 120 s."""
+    def flac(self) -> bytes:
+        """A FLAC file of it, 16 bits with dither, at its level: for players. At most two channels and 60 s.
+
+        A rate that FLAC does not have (above 655,350 Hz) becomes one that it has.
+        """
         part = self.array[:2, :round(PLAYED_S * self.rate)]
-        dice = np.random.default_rng(0)
+        codec, count = FLAC(), part.shape[0]
+        rate, _ = fitting(codec, self.rate, count)
+        resampler = Resampler(self.rate, rate, count) if rate != self.rate else None
         content = io.BytesIO()
-        with wave.open(content, "wb") as file:
-            file.setnchannels(part.shape[0])
-            file.setsampwidth(2)
-            file.setframerate(self.rate)
+        with Encoder(content, codec, rate, count) as encoder:
             for start in range(0, part.shape[1], PIECE):
-                piece = 32767.0 * np.nan_to_num(part[:, start:start + PIECE].astype(np.float64))
-                loud = piece.any(axis=0)        # digital silence stays silent
-                piece += (dice.random(piece.shape) - dice.random(piece.shape)) * loud
-                file.writeframes(np.clip(np.rint(piece), -32768, 32767).astype("<i2").T.tobytes())
+                piece = np.nan_to_num(part[:, start:start + PIECE])
+                encoder.write(resampler.process(piece) if resampler else piece)
+            if resampler:
+                encoder.write(resampler.finish())
         return content.getvalue()
 
     def __str__(self) -> str:
@@ -150,7 +155,7 @@ def _said(levels: Levels) -> list[str]:
              else "too short or too quiet for a loudness",
              f"true peak {levels.true_peak_dbtp:.1f} dBTP", f"RMS {levels.rms_dbfs:.1f} dBFS"]
     if levels.clipped:
-        parts.append(f"{levels.clipped} samples at or above full scale: the player clips them")
+        parts.append(f"{many(levels.clipped, 'sample')} at or above full scale, clipped by the player")
     return parts
 
 
@@ -160,7 +165,7 @@ def _page(signal: Signal) -> Iterator[str]:
         yield f'<div style="font-weight:600;margin:4px 0">{escaped(signal.title)}</div>'
     if signal.array.shape[1]:
         yield (f'<audio controls preload="metadata" style="width:100%;max-width:900px;height:38px" '
-               f'src="{data_uri(signal.wav(), "audio/wav")}"></audio>')
+               f'src="{data_uri(signal.flac(), "audio/flac")}"></audio>')
     yield f'<div style="font-size:12px;opacity:.8;margin:3px 0">{escaped(signal)}{escaped(_left_out(signal))}</div>'
     if signal.array.shape[1]:
         yield wave_picture(signal.array, signal.rate)
@@ -214,7 +219,7 @@ def _wave_row(row: Array, left: float, top: float, width: float) -> Iterator[str
 
 
 def _spectrum(x: Array, rate: int, left: float, top: float, width: float) -> Iterator[str]:
-    image = png(coloured(spectrogram(x, rate, COLUMNS, SPECTRUM_HEIGHT)))
+    image = png(shaded(spectrogram(x, rate, COLUMNS, SPECTRUM_HEIGHT)), PALETTE)
     yield (f'<image x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{SPECTRUM_HEIGHT}" '
            f'preserveAspectRatio="none" href="{data_uri(image, "image/png")}"/>')
     octaves = math.log(rate / 2 / 30.0)

@@ -59,6 +59,7 @@ def _parameter(each: dict[str, Any]) -> tuple[str, ...]:
 
 def report_page(report: Any) -> str:
     """An analysis: its picture, its numbers as a table, what was found."""
+    from flowaudio.stream.faults import many
     from flowaudio.stream.summary import lines
 
     parts = ['<div class="flowaudio-report" style="max-width:1100px">', _report_picture(report),
@@ -66,8 +67,9 @@ def report_page(report: Any) -> str:
     if report.events:
         rows = [(f"{each.start_s:.3f} s", each.kind.replace("_", " "), each.sentence)
                 for each in report.events[:MOST_EVENTS]]
-        more = len(report.events) - len(rows) + report.events_left_out
-        parts.append(f"<details><summary>{len(report.events) + report.events_left_out} events</summary>"
+        count = len(report.events) + report.events_left_out
+        more = count - len(rows)
+        parts.append(f"<details><summary>{many(count, 'event')}</summary>"
                      f'{table(rows, ("when", "what", ""))}'
                      f'{f"<div>and {more} more</div>" if more else ""}</details>')
     return "".join([*parts, "</div>"])

@@ -31,6 +31,13 @@ def test_missing_input(run: Run, tmp_path: Path) -> None:
     assert listing(tmp_path) == []
 
 
+@pytest.mark.parametrize("arguments", [
+    ("info", "-"), ("analyze", "-"), ("compare", "a.wav", "-"), ("process", "-", "out.mp3"),
+    ("run", "G", "-i", "-", "-o", "out.mp3"), ("render", "G", "-i", "-"), ("live", "--input", "-")])
+def test_standard_input_is_not_taken(run: Run, arguments: tuple[str, ...]) -> None:
+    check(run(*arguments), 2, "standard input is not taken (got '-')", "write the sound into a file")
+
+
 def test_input_that_is_no_audio(run: Run, tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no sound at all\n" * 50)
     check(run("process", tmp_path / "text.wav", tmp_path / "out.mp3"), 3, "text.wav is no audio that can be read")

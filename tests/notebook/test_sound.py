@@ -5,7 +5,6 @@ import io
 import math
 import re
 import sys
-import wave
 import xml.etree.ElementTree as ET
 import zlib
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 import flowaudio as fa
 from flowaudio.core.errors import ParameterError
 from flowaudio.notebook.listening import listen
-from flowaudio.notebook.pixels import coloured, outline, png, spectrogram
+from flowaudio.notebook.pixels import PALETTE, outline, png, shaded, spectrogram
 from flowaudio.notebook.sound import Signal, show, wave_picture
 
 RATE = 48_000
@@ -29,10 +28,12 @@ def sine(level_db: float, hz: float = 997.0, seconds: float = 2.0, channels: int
 
 def played(page: str) -> tuple[Any, int]:
     """What the player of a page has: [channels, frames] and rate."""
-    (content,) = re.findall(r'src="data:audio/wav;base64,([^"]*)"', page)
-    with wave.open(io.BytesIO(base64.b64decode(content))) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels()).T
-        return samples / 32767.0, file.getframerate()
+    (content,) = re.findall(r'src="data:audio/flac;base64,([^"]*)"', page)
+    with fa.Decoder(io.BytesIO(base64.b64decode(content))) as decoder:
+        assert decoder.info.bit_depth == 16
+        assert decoder.info.frames is not None      # or the player could not say how long it is
+        blocks = list(decoder.blocks(RATE))
+        return np.concatenate(blocks, axis=1), decoder.info.sample_rate
 
 
 def test_the_player_has_the_samples_at_their_level() -> None:
@@ -40,7 +41,7 @@ def test_the_player_has_the_samples_at_their_level() -> None:
     y, rate = played(Signal(x, RATE)._repr_html_())
     assert rate == RATE
     assert y.shape == x.shape
-    assert np.abs(y - x).max() <= 1.51 / 32767      # dither and rounding, and nothing was made louder
+    assert np.abs(y - x).max() <= 1.51 / 32768      # dither and rounding, and nothing was made louder
 
 
 def test_silence_stays_silence_and_what_is_no_number_too() -> None:
@@ -62,8 +63,8 @@ def test_levels_are_told() -> None:
 def test_clipping_is_counted_not_hidden() -> None:
     signal = Signal(2 * sine(0, seconds=0.5), RATE)
     assert signal.levels.clipped == int((np.abs(signal.array) >= 1).sum())
-    assert f"{signal.levels.clipped} samples at or above full scale: the player clips them" in signal._repr_html_()
-    assert np.abs(played(signal._repr_html_())[0]).max() <= 32768 / 32767
+    assert f"{signal.levels.clipped} samples at or above full scale, clipped by the player" in signal._repr_html_()
+    assert np.abs(played(signal._repr_html_())[0]).max() <= 1
 
 
 def test_titles_cannot_break_out() -> None:
@@ -73,9 +74,30 @@ def test_titles_cannot_break_out() -> None:
 
 
 def test_long_and_wide_signals_say_what_the_player_leaves_out() -> None:
-    page = Signal(np.zeros((3, 121 * 8000), np.float32), 8000)._repr_html_()
-    assert "The player has the first 120 s and channels 1 and 2 only" in page
-    assert played(page)[0].shape == (2, 120 * 8000)
+    page = Signal(np.zeros((3, 61 * 8000), np.float32), 8000)._repr_html_()
+    assert "The player has the first 60 s and channels 1 and 2 only" in page
+    assert played(page)[0].shape == (2, 60 * 8000)
+
+
+def test_the_page_of_a_long_signal_is_bounded() -> None:
+    noise = (0.3 * np.random.default_rng(1).standard_normal((2, 70 * RATE))).astype(np.float32)
+    assert len(Signal(noise, RATE)._repr_html_()) < 16e6    # the worst there is
+    pauses = noise * (np.arange(70 * RATE) // RATE % 4 == 0)
+    assert len(Signal(0.01 * pauses, RATE)._repr_html_()) < 3e6
+    assert len(wave_picture(noise[:, :RATE], RATE)) < 160e3
+
+
+def test_sixteen_bits_arrive_as_they_are() -> None:
+    x = (np.random.default_rng(2).integers(-9000, 9000, (2, 5000)) / 32768).astype(np.float32)
+    np.testing.assert_array_equal(played(Signal(x, RATE)._repr_html_())[0], x)
+
+
+@pytest.mark.parametrize(("rate", "heard"), [(1000, 1000), (192_000, 192_000), (768_000, 192_000), (96_001, 96_000)])
+def test_rates_that_flac_has_not_are_converted(rate: int, heard: int) -> None:
+    y, told = played(Signal(np.full((1, rate // 10), 0.25, np.float32), rate)._repr_html_())
+    assert told == heard
+    assert y.shape == (1, heard // 10)
+    assert y[0, y.shape[1] // 2] == pytest.approx(0.25, abs=1e-3)
 
 
 @pytest.mark.parametrize("x", [np.zeros((100, 2), np.int16), np.zeros((2, 2, 2)), np.zeros((100, 2))[:, :0].T, "x"])
@@ -110,21 +132,27 @@ def test_a_sine_stands_at_its_frequency_and_level(hz: int) -> None:
 
 
 def test_png_holds_the_pixels() -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    content = png(pixels)
+    shades = np.random.default_rng(1).integers(0, len(PALETTE), (5, 7)).astype(np.uint8)
+    content = png(shades, PALETTE)
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    start = content.index(b"IDAT")
-    length = int.from_bytes(content[start - 4:start], "big")
-    data = content[start + 4:start + 4 + length]
-    assert zlib.crc32(content[start:start + 4 + length]) == int.from_bytes(content[start + 4 + length:][:4], "big")
-    rows = np.frombuffer(zlib.decompress(data), np.uint8).reshape(5, 22)
-    np.testing.assert_array_equal(rows[:, 1:].reshape(5, 7, 3), pixels)
+    parts, place = {}, 8
+    while place < len(content):
+        length = int.from_bytes(content[place:place + 4], "big")
+        kind, data = content[place + 4:place + 8], content[place + 8:place + 8 + length]
+        assert zlib.crc32(kind + data) == int.from_bytes(content[place + 8 + length:place + 12 + length], "big")
+        parts[kind], place = data, place + 12 + length
+    assert list(parts) == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
+    assert parts[b"PLTE"] == PALETTE.tobytes()
+    rows = np.frombuffer(zlib.decompress(parts[b"IDAT"]), np.uint8).reshape(5, 8)
+    np.testing.assert_array_equal(rows[:, 1:], shades)
     assert not rows[:, 0].any()
 
 
 def test_louder_is_brighter() -> None:
-    light = coloured(np.array([-np.inf, -90.0, -60.0, -30.0, 0.0, 10.0])).astype(int).sum(axis=-1)
+    shades = shaded(np.array([-np.inf, -90.0, -60.0, -30.0, 0.0, 10.0]))
+    light = PALETTE.astype(int).sum(axis=1)[shades]
     assert light[0] == light[1] < light[2] < light[3] < light[4] == light[5]
+    assert (np.diff(PALETTE.astype(int).sum(axis=1)) > 0).all()
 
 
 @pytest.mark.parametrize("frames", [1, 2, 100, 48_000])

@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from need import need, need_module
+from need import need_module
 
 ROOT = Path(__file__).parents[2]
 HANGS_S = 300.0
 """What has not happened by then never will."""
-
-CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--window-size=1400,1400")
 
 SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"},    # or cells out of sight are not in the page
             "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
@@ -78,24 +74,6 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    """Chromium without a window."""
-    need_module("selenium")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = need("chromium")
-    for argument in (*CHROMIUM, f"--user-data-dir={tmp_path / 'chromium'}"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(need("chromedriver")))
-    driver.set_script_timeout(HANGS_S)
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 class Kernel:
