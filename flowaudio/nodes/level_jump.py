@@ -1,5 +1,6 @@
 """Finds jumps of the level."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +14,20 @@ from flowaudio.nodes._levels import FLOOR_DBFS, dbfs, gather, grid, pass_through
 __all__ = ["LevelJumpDetector"]
 
 HOP_S = 0.02
-ACTIVE = 3                              # one hop in so many must sound, on both sides
-NEAR = 4                                # hops by which the place that divides best may be off the middle
-ABRUPT, BESIDE, HEARD = 0.7, 25, 3      # part of the jump that is made within so many hops, some of which sound
-STEPS = 1024.0                          # levels are rounded to so many parts of a dB: sums of them stay exact
-AFTER, BEFORE = range(2)
+RUN, CALM = 100, 25                     # hops: places in a row that may be one jump; after so many others it is over
+LESS_DB = 1.25                          # of what the programme's own changes may hide
+MEAN, ABOVE_DB = 0.45, 12.0             # part of the jump that the mean level makes too; by how much more it may be
+INNER, OUTER = 0.55, 0.25                # parts that are left between the nearer halves of both sides, the farther
+ABRUPT, ONSET = 0.7, 2.5                # parts that are made at once: less is a fade, more what follows a pause
+NEAR = 4                                # hops
+REACHES = (12, 25, 50)                  # hops in which it may be
+EQUAL, STEADY = 0.55, 0.25              # parts by which channels that jump together may differ, others may change
+STEPS = 1024.0                          # levels are rounded to so many parts of a dB,
+PARTS = 2.0 ** 40                       # powers to so many of full scale: sums of whole numbers stay exact
+MOST = 16.0
+LOWEST_DB = -100.0                      # digital silence is no lower for a mean
+P_AFTER, P_BEFORE, L_AFTER, L_BEFORE = range(4)
+FIRST, LAST, NEXT = range(3)
 
 
 class Params(NamedTuple):
@@ -29,18 +39,17 @@ class Params(NamedTuple):
 
 
 class State(NamedTuple):
-    """Hops are counted from the node's own start."""
+    """Hops are counted from the node's own start. Rows: each channel, then all together."""
 
     log: Any
     at: Any                             # int64 [1], frames so far
     ring: Any                           # float32 [channel, hop]
     scratch: Any                        # float32 [hop]
-    levels: Any                         # float64 [channel, 2 side], dB of hops; slot = hop modulo length
-    sorted: Any                         # float64 [2, side]
-    sums: Any                           # float64 [channel, 2]: levels of what sounds, added up, AFTER and BEFORE
-    counts: Any                         # int64 [channel, 2]: how many
-    found: Any                          # float64 [channel], jump in dB, or 0
-    next: Any                           # int64 [channel], the hop before which no jump is looked for
+    powers: Any                         # int64 [row, 2 side + RUN + CALM + 8], of hops; slot = hop modulo length
+    levels: Any                         # int64, the same
+    sums: Any                           # int64 [row, 4]: powers after and before the middle, levels after and before
+    runs: Any                           # int64 [row, 3]: first (or -1) and last place of what may be a jump; the hop
+                                        # before which no jump is looked for
     level_dbfs: Any                     # float32 [channel]
 
 
@@ -48,19 +57,24 @@ class State(NamedTuple):
 class LevelJumpDetector:
     """Finds places where the level changes at once and stays; the signal passes unchanged.
 
-    RMS of hops of 20 ms, in dB; hops under `quiet_dbfs` are pauses and do not count. Where the mean of those in
-    `hold_s` after a hop differs by `jump_db` from that of those before, the two medians, and the quartiles on the sides
-    that face each other, must do so too (these may overlap by a quarter of it): a level that jumps takes the loud and
-    the soft with it, while a drum that enters, or a word that is shouted, does not. Seven tenths of it must lie between
-    the half seconds beside it, or it is a fade. A third of the hops must sound on both sides.
+    A gain that jumps takes the loud and the soft with it, and all channels alike. So of hops of 20 ms, `hold_s` after a
+    place and `hold_s` before it are compared: their RMS differs by `jump_db` (less 1.25 dB, which the programme's own
+    changes may hide), their mean level in dB by 0.45 of that at least with the same sign, the RMS of the nearer halves
+    by 0.55, of the farther by a quarter: it stays. Of the places in a row where that is so, the jump is the one at
+    which two constant powers describe the hops best (the likelihood of exponentially distributed powers). There seven
+    tenths of it must be made within 0.25, 0.5 or 1 s, or it is a fade; and within 1 s not more than 2.5 times as much,
+    or a pause ended.
 
-    12 dB is more than speech and most music do: what plays a soft bridge and then the full band may reach it, and is
-    told. Event ``level_jump`` (told `hold_s` later): [start, start + 1 hop) is where the means differ most, within two
-    hops where the jump is abrupt. Strength: the change in dB, with its sign. When all channels jump at once, that is
-    told for all together; one channel alone is all. Between two jumps there is at least `hold_s`.
+    When each channel jumps by about as much as all of them, half of it more or less, that is told for all together; one
+    channel alone when it does so within 0.25 s and the others change by a quarter of it at most. Other changes are the
+    music's: instruments come and go on their own sides.
+
+    Event ``level_jump``, told 0.5 to 2.5 s after `hold_s`: [start, start + 1 hop), within some hops where sound goes on
+    at the jump, half a second in speech. Strength: the change in dB, with its sign. Between two jumps there is at least
+    `hold_s`. What is under `quiet_dbfs` on both sides is not looked at.
 
     Measure: ``level_dbfs`` [channel], of the last hop. Latency: none. Not found: slow changes, and those of a signal
-    that varies as much as the jump does.
+    that varies as much as the jump does. Told though no fault: music that changes as much at once on both sides.
     """
 
     jump_db: float = param(3.0, 60.0, "change of the level", default=12.0)
@@ -71,136 +85,136 @@ class LevelJumpDetector:
         """Windows in hops; nothing heard yet."""
         channels, hop = format.channels, grid(format.rate, HOP_S)
         side = max(4, round(self.hold_s * format.rate / hop))
+        rows, length = channels + 1, 2 * side + RUN + 2 * CALM + 8
+        runs = np.zeros((rows, 3), np.int64)
+        runs[:, FIRST] = -1
+        sums = np.zeros((rows, 4), np.int64)
+        sums[:, L_AFTER:] = int(side * LOWEST_DB * STEPS)
         return (Params(hop, side, np.array([self.jump_db, self.quiet_dbfs])),
                 State(event_log(), np.zeros(1, np.int64), past(channels, hop), np.zeros(hop, np.float32),
-                      np.full((channels, 2 * side), FLOOR_DBFS), np.zeros((2, side)), np.zeros((channels, 2)),
-                      np.zeros((channels, 2), np.int64), np.zeros(channels), np.zeros(channels, np.int64),
-                      np.full(channels, FLOOR_DBFS, np.float32)))
+                      np.zeros((rows, length), np.int64), np.full((rows, length), int(LOWEST_DB * STEPS), np.int64),
+                      sums, runs, np.full(channels, FLOOR_DBFS, np.float32)))
 
     @kernel
     def process(x: Any, y: Any, p: Any, s: Any) -> None:
-        at, hop = s.at[0], p.hop
+        at, hop, channels = s.at[0], p.hop, x.shape[0]
         for k in range(at // hop, (at + x.shape[1]) // hop):
-            n = k * hop - at
-            for c in range(x.shape[0]):
+            n, together = k * hop - at, 0.0
+            for c in range(channels):
                 if n < 0:
                     gather(x[c], s.ring[c], at, k * hop, hop, s.scratch)
                     power, _ = total(s.scratch, 0, hop)
                 else:
                     power, _ = total(x[c], n, hop)
+                together += power / hop
                 s.level_dbfs[c] = dbfs(power / hop)
-                s.found[c] = compare(c, k, dbfs(power / hop), p, s)
-            tell(k, p, s)
+                hear(c, k, power / hop, p, s)
+            hear(channels, k, together / channels, p, s)
         remember(x, at, s.ring)
         s.at[0] += x.shape[1]
         pass_through(x, y)
 
 
 @kernel
-def slide(c: int, k: int, level: float, p: Any, s: Any) -> None:
-    """A level comes, one goes from what is after to what is before, one is forgotten."""
-    levels, sums, counts, quiet = s.levels[c], s.sums[c], s.counts[c], p.limits[1]
-    turn = (k - p.side) % levels.size
-    gone, level = levels[k % levels.size], np.rint(level * STEPS) / STEPS
-    levels[k % levels.size] = level
-    if gone >= quiet:
-        sums[BEFORE], counts[BEFORE] = sums[BEFORE] - gone, counts[BEFORE] - 1
-    if levels[turn] >= quiet:
-        sums[AFTER], counts[AFTER] = sums[AFTER] - levels[turn], counts[AFTER] - 1
-        sums[BEFORE], counts[BEFORE] = sums[BEFORE] + levels[turn], counts[BEFORE] + 1
-    if level >= quiet:
-        sums[AFTER], counts[AFTER] = sums[AFTER] + level, counts[AFTER] + 1
+def slide(values: Any, k: int, value: Any, side: int, sums: Any, after: int) -> None:
+    """A value comes, one goes from what is after to what is before, one is left behind."""
+    size = values.size
+    turn = values[(k - side) % size]
+    sums[after] += value - turn
+    sums[after + 1] += turn - values[(k - 2 * side) % size]
+    values[k % size] = value
 
 
 @kernel
-def compare(c: int, k: int, level: float, p: Any, s: Any) -> Any:
-    """A hop of a channel: the jump `side` hops ago, or 0."""
-    slide(c, k, level, p, s)
-    levels, side, quiet = s.levels[c], p.side, p.limits[1]
-    if ACTIVE * min(s.counts[c, 0], s.counts[c, 1]) < side or k < s.next[c] or k + 1 < 2 * side:
-        return 0.0
-    step = s.sums[c, AFTER] / s.counts[c, AFTER] - s.sums[c, BEFORE] / s.counts[c, BEFORE]
-    if abs(step) < p.limits[0] or k % (2 * NEAR):
-        return 0.0
-    after, before = s.sorted[0, 0:s.counts[c, AFTER]], s.sorted[1, 0:s.counts[c, BEFORE]]
-    collect(levels, k + 1 - side, side, quiet, after)
-    collect(levels, k + 1 - 2 * side, side, quiet, before)
-    sign = 1.0 if step > 0 else -1.0
-    low, high = (after, before) if step > 0 else (before, after)
-    middle = sign * (after[after.size // 2] - before[before.size // 2])
-    facing = low[low.size // 4] - high[3 * high.size // 4]
-    if middle < p.limits[0] or facing < -0.25 * p.limits[0] or abs(place(c, k, p, s) - (k + 1 - side)) > NEAR:
-        return 0.0
-    abrupt = sign * beside(levels, place(c, k, p, s), min(BESIDE, side - NEAR), quiet)
-    return step if abrupt >= ABRUPT * p.limits[0] else 0.0
+def hear(row: int, k: int, power: float, p: Any, s: Any) -> None:
+    """A hop of a row; the place that now has `side` hops behind it."""
+    side, run = p.side, s.runs[row]
+    level = max(dbfs(power), LOWEST_DB)
+    slide(s.powers[row], k, np.int64(min(power, MOST) * PARTS), side, s.sums[row], P_AFTER)
+    slide(s.levels[row], k, np.int64(np.rint(level * STEPS)), side, s.sums[row], L_AFTER)
+    place = k + 1 - side
+    if place >= max(side, run[NEXT]) and jumps(row, place, p, s):
+        run[FIRST] = place if run[FIRST] < 0 else run[FIRST]
+        run[LAST] = place
+    if run[FIRST] >= 0 and (place - run[LAST] >= CALM or place - run[FIRST] >= RUN):
+        tell(row, run[FIRST], run[LAST], p, s)
+        run[FIRST] = -1
 
 
 @kernel
-def beside(levels: Any, at: int, reach: int, quiet: float) -> Any:
-    """Mean level of what sounds in `reach` hops from hop `at` on, less that before it."""
-    after, before, count, past_count = 0.0, 0.0, 0, 0
-    for n in range(reach):
-        level, old = levels[(at + n) % levels.size], levels[(at - 1 - n) % levels.size]
-        if level >= quiet:
-            after, count = after + level, count + 1
-        if old >= quiet:
-            before, past_count = before + old, past_count + 1
-    return after / count - before / past_count if min(count, past_count) >= HEARD else 0.0
+def jumps(row: int, place: int, p: Any, s: Any) -> bool:
+    """Whether it may jump at a place that lies in the middle of what was heard."""
+    sums, side = s.sums[row], p.side
+    after, before = sums[P_AFTER] / (PARTS * side), sums[P_BEFORE] / (PARTS * side)
+    if max(after, before) < 2.0 * min(after, before) or dbfs(max(after, before)) < p.limits[1]:
+        return False
+    step = dbfs(after) - dbfs(before)
+    sign = 1.0 if step > 0.0 else -1.0
+    size, mean = sign * step, sign * (sums[L_AFTER] - sums[L_BEFORE]) / (STEPS * side)
+    if size < p.limits[0] - LESS_DB or mean < MEAN * size or mean > size + ABOVE_DB:
+        return False
+    half = side // 2
+    halves: bool = (sign * change(s.powers[row], place, 0, half) >= INNER * size
+                    and sign * change(s.powers[row], place, half, half) >= OUTER * size)
+    return halves
 
 
 @kernel
-def collect(levels: Any, first: int, count: int, quiet: float, to: Any) -> None:
-    """Levels of what sounds, in order of size."""
-    used = 0
-    for n in range(first, first + count):
-        level = levels[n % levels.size]
-        if level >= quiet:
-            m = used
-            while m > 0 and to[m - 1] > level:
-                to[m] = to[m - 1]
-                m -= 1
-            to[m] = level
-            used += 1
+def change(powers: Any, place: int, away: int, reach: int) -> Any:
+    """By how many dB the RMS of `reach` hops, `away` behind a place, differs from that of as many before it."""
+    after, before = 0, 0
+    for n in range(away, away + reach):
+        after += powers[(place + n) % powers.size]
+        before += powers[(place - 1 - n) % powers.size]
+    return dbfs(after / (PARTS * reach)) - dbfs(before / (PARTS * reach))
 
 
 @kernel
-def place(c: int, k: int, p: Any, s: Any) -> Any:
-    """The hop with which the new level begins: where what comes after differs most from what was before."""
-    levels, quiet = s.levels[c], p.limits[1]
-    total, count = 0.0, 0
-    for n in range(k + 1 - 2 * p.side, k + 1):
-        if levels[n % levels.size] >= quiet:
-            total += levels[n % levels.size]
-            count += 1
-    so_far, passed, best, found = 0.0, 0, 0.0, k + 1 - p.side
-    for n in range(k + 1 - 2 * p.side, k + 1):
-        level = levels[n % levels.size]
-        if level >= quiet:
-            if passed > 0:
-                apart = so_far / passed - (total - so_far) / (count - passed)
-                score = apart * apart * passed * (count - passed)
-                if score > best:
-                    best, found = score, n
-            so_far += level
-            passed += 1
+def best(powers: Any, first: int, last: int, side: int) -> int:
+    """Where, from `first` to `last`, two constant powers describe best what lies around."""
+    start, end = first - side, last + side
+    after, before = 0, 0
+    for n in range(start, end):
+        if n < first:
+            before += powers[n % powers.size]
+        else:
+            after += powers[n % powers.size]
+    found, least = first, np.inf
+    for n in range(first, last + 1):
+        score = (n - start) * dbfs(before / (PARTS * (n - start))) + (end - n) * dbfs(after / (PARTS * (end - n)))
+        if score < least:
+            found, least = n, score
+        before += powers[n % powers.size]
+        after -= powers[n % powers.size]
     return found
 
 
 @kernel
-def tell(k: int, p: Any, s: Any) -> None:
-    """A hop of all channels: jumps that were found, together if all have one."""
-    jumps, strength, channels = 0, 0.0, s.found.size
-    for c in range(channels):
-        jumps += s.found[c] != 0
-        strength += s.found[c] / channels
-    if jumps == 0:
+def tell(row: int, first: int, last: int, p: Any, s: Any) -> None:
+    """Places in a row where it may have jumped: if it did so at once, and the others as they should, that is told."""
+    side, channels = p.side, s.level_dbfs.size
+    place = best(s.powers[row], max(side, first - CALM), last + CALM, side)
+    if not first - NEAR <= place <= last + NEAR:
+        return                          # something else is beside it
+    step = change(s.powers[row], place, 0, side)
+    sign, most = math.copysign(1.0, step), 0.0
+    for reach in REACHES:
+        most = max(most, sign * change(s.powers[row], place, 0, min(reach, side)))
+    widest = sign * change(s.powers[row], place, 0, min(REACHES[2], side))
+    if most < ABRUPT * sign * step or widest > ONSET * sign * step:
         return
-    first = now(s.log) - s.at[0]
     for c in range(channels):
-        if s.found[c] != 0:
-            start = place(c, k, p, s) * p.hop + first
-            if jumps < channels:
-                emit(s.log, 0, WHOLE, start, start + p.hop, c, s.found[c])
-            elif c == 0:
-                emit(s.log, 0, WHOLE, start, start + p.hop, EVERY, strength)
-            s.next[c] = k + p.side
+        other = change(s.powers[c], place, 0, side)
+        if row == channels:
+            if abs(other - step) > EQUAL * sign * step:
+                return
+        elif c == row:
+            if sign * change(s.powers[c], place, 0, min(REACHES[0], side)) < ABRUPT * sign * step:
+                return
+        elif max(abs(other), abs(change(s.powers[c], place, 0, min(REACHES[0], side)))) > STEADY * sign * step:
+            return
+    if row < channels and channels == 1:
+        return                          # all together tell it
+    s.runs[row, NEXT] = place + side
+    start = place * p.hop + now(s.log) - s.at[0]
+    emit(s.log, 0, WHOLE, start, start + p.hop, EVERY if row == channels else row, step)
