@@ -97,7 +97,8 @@ def entry_for(declared: Declaration, params: Fields, state: Fields, *, bounds: b
             made: Object = compiler.compile_object(symbol, function, 2, declared.name, bounds=bounds)
             return made
 
-        found = declared.entries[key] = load(declared.name, digest, build)
+        # Two threads may come here at once. Only what stands in the table is kept alive: nobody gets the other one.
+        found = declared.entries.setdefault(key, load(declared.name, digest, build))
     return found
 
 

@@ -55,12 +55,13 @@ _BLOCKS = ("keep in the state what a block needs of the one before, count frames
 LAWS = {
     "machine code": Law("a kernel allocates nothing, locks nothing and calls no Python", laws_memory.machine_code,
                         once=True, cure="allocate in prepare(), and keep what the kernel needs in the state"),
-    "determinism": Law("the same node makes the same sound of the same input", laws_runs.determinism, examples=8,
-                       cure="draw no random numbers but of a fixed seed, count nothing beyond a plan, and fill what "
-                            "numpy.empty gives"),
+    # Before a node runs where nothing guards what lies beside its arrays.
     "memory": Law("a kernel keeps to its inputs, outputs, parameters and state, and fills its outputs",
                   laws_memory.memory, examples=8,
                   cure="stay within the shape of each array, and write every frame of every output"),
+    "determinism": Law("the same node makes the same sound of the same input", laws_runs.determinism, examples=8,
+                       cure="draw no random numbers but of a fixed seed, count nothing beyond a plan, and fill what "
+                            "numpy.empty gives"),
     "sane input": Law("sane input makes no trouble", laws_sound.sane, examples=12,
                       cure="guard divisions, roots and logarithms against what may come in"),
     "speed": Law("it is fast enough for real time", _speed, once=True),

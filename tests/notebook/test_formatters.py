@@ -75,7 +75,7 @@ def test_a_report_shows_its_picture_and_a_table(shell: Any) -> None:
     page = html(shell, report)
     assert "data:image/png;base64," in page
     assert "LUFS" in page
-    assert "<summary>1 events</summary>" in page
+    assert "<summary>1 event</summary>" in page
     assert "a &lt;click&gt; of 10 ms" in page
 
 

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -245,6 +246,8 @@ def test_changed_from_many_threads_while_it_runs() -> None:
                 tap = rack.tap(name, 100, remembers=True)
                 tap.ring.last(50)
                 rack.untap(tap)
+                while rack.holds(tap) and not stop.is_set():    # there are 64 at most
+                    time.sleep(0.0005)
             elif what == 2 and name == "delay":
                 rack.change("delay", {"time_ms": float(rng.uniform(1.0, 5.0))})
             else:
@@ -252,7 +255,7 @@ def test_changed_from_many_threads_while_it_runs() -> None:
                 value = {"gain": {"gain_db": float(rng.uniform(-20, 0))}, "delay": {"wet": float(rng.uniform(0, 1))},
                          "biquad": {"frequency_hz": float(rng.uniform(100, 5000))}}[name]
                 assert type(node).__name__ in ("Gain", "Biquad", "Delay")
-                rack.change(name, value, rack.position + 10**6 if rng.random() < 0.3 else None)
+                rack.change(name, value, rack.position + 10**9 if rng.random() < 0.3 else None)
             rack.feed()
 
     runner = guarded(audio)

@@ -466,12 +466,12 @@ def test_nobody_waits_for_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
         if free[-1]:
             rack.lock.release()
 
-    def watched(declared: Any, params: Any, state: Any, **options: Any) -> Any:
-        if (params.kinds, state.kinds) not in declared.entries:
+    def watched(declared: Any, params: Any, state: Any, *, bounds: bool = False) -> Any:
+        if (params.kinds, state.kinds, bounds) not in declared.entries:
             other = threading.Thread(target=look)
             other.start()
             other.join()
-        return entry_for(declared, params, state, **options)
+        return entry_for(declared, params, state, bounds=bounds)
 
     monkeypatch.setattr("flowaudio.graph.image.entry_for", watched)
     rack.swap(fa.chain(fa.Gain(), Kinds()))
