@@ -36,10 +36,11 @@ from flowaudio.graph.graph import Graph
 from flowaudio.graph.watching import Watched
 from flowaudio.io import probe
 from flowaudio.io.formats import CONTAINERS, check_container, default_codec
+from flowaudio.live.action import Action
 from flowaudio.live.ends import File
 from flowaudio.live.engine import Engine
 from flowaudio.live.events import Event
-from flowaudio.live.rules import ANY, Action
+from flowaudio.live.rules import ANY
 from flowaudio.live.streams import is_card
 from flowaudio.stream.metering import Metered, metered, straight, takes_input
 

@@ -11,13 +11,13 @@ from flowaudio.core.params import shown
 from flowaudio.graph import shipped
 from flowaudio.graph.document import load
 from flowaudio.graph.plan import Plan
+from flowaudio.live.action import Action, Running
 from flowaudio.live.checks import number
 from flowaudio.live.events import Event
 from flowaudio.live.filling import Template
 from flowaudio.live.flight import FlightRecorder
 from flowaudio.live.handle import NodeHandle
 from flowaudio.live.naming import reserved
-from flowaudio.live.rules import Action, Running
 
 __all__ = ["Duck", "Save", "Set", "Swap"]
 

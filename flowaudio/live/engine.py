@@ -43,7 +43,8 @@ class Engine:
     measure only.
 
     With a sound card on both sides the plan runs inside its callback and adds nothing to its latency. ``direct=False``
-    puts the plan into a thread of its own, `buffer_ms` behind: for plans that now and then take longer than a block.
+    puts the plan into a thread of its own, `buffer_ms` behind: for plans that now and then take longer than a block. It
+    is for one sound card, alone or with a file or an array; ParameterError where it cannot be.
 
     What goes wrong with a graph, a file or a device is raised before sound starts, or where it is asked for
     (GraphError, ParameterError, SourceError, TargetError). What happens to the sound while it runs raises nothing: it

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.params import shown
+from flowaudio.live.action import Action, ActionError, Running
 from flowaudio.live.checks import number, whole
 from flowaudio.live.events import Event
 from flowaudio.live.filling import Template, facts
-from flowaudio.live.rules import Action, ActionError, Running
 
 __all__ = ["Command", "WebHook"]
 

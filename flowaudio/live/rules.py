@@ -8,17 +8,18 @@ import collections
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from flowaudio.core.errors import FlowaudioError, ParameterError
 from flowaudio.core.node import declaration
 from flowaudio.core.params import shown
 from flowaudio.graph.graph import IN, OUT
+from flowaudio.live.action import Action, Running
 from flowaudio.live.checks import number
-from flowaudio.live.events import KINDS, Event, Log
+from flowaudio.live.events import KINDS, Event
 from flowaudio.runtime.control import Rack
 
-__all__ = ["ANY", "PHASES", "Action", "ActionError", "Actions", "Rule", "Running"]
+__all__ = ["ANY", "PHASES", "Actions", "Rule"]
 
 ANY = "any"
 """As a kind: all but what is told of the actions themselves."""
@@ -40,45 +41,6 @@ STOP_S = 0.05
 
 TOLD_S = 2.0
 """Failures of one rule are told so often, with how many."""
-
-
-class Running(Protocol):
-    """What actions need of their engine."""
-
-    rack: Rack
-    log: Log
-    rate: int
-
-    def swap(self, graph: Any) -> float:
-        """Put another graph in this one's place."""
-
-
-class ActionError(FlowaudioError):
-    """What an action was asked to do did not work; it becomes an event."""
-
-
-class Action:
-    """Something to be done. The ready ones derive from this; any function of an :class:`Event` will do as well."""
-
-    phase = "began"
-    """When, unless the rule says otherwise."""
-    every_s = 0.0
-    """How often at most for the same kind and node, unless the rule says otherwise."""
-    at_once = 1
-    """How many may run at the same time."""
-
-    def check(self, engine: Running) -> None:
-        """Raise what is wrong with it for this engine, before anything happens."""
-
-    def run(self, engine: Running, event: Event, closing: threading.Event) -> None:
-        """Do it. What it raises is told as an event. Where it waits, it stops waiting when `closing` is set."""
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        """Break off what is being done: there is no more time for it."""
-
-    def release(self, engine: Running) -> None:
-        """The rule has ended: undo what was to last for a while only."""
 
 
 class _Call(Action):

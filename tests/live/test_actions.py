@@ -18,12 +18,13 @@ import pytest
 import flowaudio as fa
 from flowaudio.core.errors import DocumentError, GraphError, ParameterError
 from flowaudio.graph.document import dump
+from flowaudio.live.action import Action
 from flowaudio.live.actions import Duck, Save, Set, Swap
 from flowaudio.live.engine import Engine
 from flowaudio.live.events import Event
 from flowaudio.live.filling import Template, facts
 from flowaudio.live.messages import Command, WebHook
-from flowaudio.live.rules import WAITING, Action, Actions
+from flowaudio.live.rules import WAITING, Actions
 from flowaudio.nodes.failover import Failover
 from flowaudio.nodes.pick import Pick
 from flowaudio.testing import SimulatedCard
