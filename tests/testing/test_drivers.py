@@ -8,7 +8,7 @@ import importlib
 import itertools
 import pkgutil
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ from live_rigs import RATE, Rig
 
 import flowaudio as fa
 import flowaudio.nodes
-from flowaudio.core.node import declaration
 from flowaudio.graph import walk
 from flowaudio.graph.plan import Plan
 from flowaudio.runtime.pipeline import decode_into, encode_from, run_stages, walk_between
@@ -27,6 +26,7 @@ from flowaudio.runtime.voice_walk import EXPLODED_BITS
 from flowaudio.testing import SimulatedCard
 from flowaudio.testing.signals import KINDS, signal
 from flowaudio.testing.strategies import cuts, graphs
+from flowaudio.testing.trial import Heard, heard
 
 SEEDS, EACH = 10, 100
 FRAMES = 1500
@@ -51,20 +51,6 @@ def fit(count: int) -> fa.ChannelMap:
 
 
 DRAWN = graphs(shipped(), most=4, loop=BACK, fit=fit)
-
-
-class Heard(NamedTuple):
-    """What a plan leaves behind."""
-
-    y: Any
-    measured: dict[str, Any]
-    events: list[Any]
-
-
-def heard(plan: Plan, y: Any) -> Heard:
-    measured = {f"{op.name}.{key}": value for op in plan.ops if declaration(op.node).measures
-                for key, value in plan.read(op.name).items()}
-    return Heard(y, measured, plan.events())
 
 
 def plan_of(graph: fa.Graph, block: int) -> Plan:
@@ -136,7 +122,7 @@ def assert_bits(y: Any, expected: Any, driver: str) -> None:
 
 def assert_alike(one: Heard, other: Heard, driver: str) -> None:
     """The sound, what was measured, what was found."""
-    assert_bits(other.y, one.y, driver)
+    assert_bits(other.sound, one.sound, driver)
     for key, value in one.measured.items():
         np.testing.assert_array_equal(other.measured[key], value, f"{driver}: {key}")
     assert other.events == one.events, driver
@@ -162,8 +148,8 @@ def test_a_graph_sounds_the_same_however_it_is_driven(number: int) -> None:
         assert_alike(whole, in_blocks(graph, x, lengths, block), "in blocks")
         between = plan_of(graph, max(block, 16))
         y = through_rings([between], x[:, :FRAMES], lengths, 16 * len(lengths))
-        assert_alike(whole._replace(y=whole.y[:, plan.latency:]), heard(between, y), "through rings")
-        assert_bits(on_a_card(graph, x, lengths, max(block, 16), late_ms), as_played(whole.y), "on a card")
+        assert_alike(whole._replace(sound=whole.sound[:, plan.latency:]), heard(between, y), "through rings")
+        assert_bits(on_a_card(graph, x, lengths, max(block, 16), late_ms), as_played(whole.sound), "on a card")
 
     drive()
     assert tried >= EACH
