@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from flowaudio.io.devices import Device, read_devices
 from flowaudio.io.loading import NoPortAudio
-from flowaudio.io.portaudio import JACK_NAME, Instance, NoAnswer, Refusal, bury, give_back, lease
+from flowaudio.io.portaudio import JACK_NAME, Instance, NoAnswer, Refusal, before_looking, bury, give_back, lease
 from flowaudio.io.quiet import quiet
 from flowaudio.io.refusals import INVALID_SAMPLE_RATE, UNAVAILABLE, told
 from flowaudio.runtime.card import Request
@@ -167,12 +167,16 @@ class _Line:
 
     def left(self, limit_s: float) -> bool:
         """Leave, and wait for that; whether it is done."""
-        done = self.instance.waited(self.leave(), limit_s)
-        if not done and self.instance.hopeless:  # its server has gone, and nobody is left to say so
-            bury(self.request)
-            self.request = None
-            _open.discard(self)
-        return done or self.instance.hopeless
+        return self.instance.waited(self.leave(), limit_s) or self.given_up()
+
+    def given_up(self) -> bool:
+        """Whether nobody is left to close it: its server has gone. What it needs is let go of then, all the same."""
+        if not self.closed or not self.instance.hopeless:
+            return False
+        bury(self.request)
+        self.request = None
+        _open.discard(self)
+        return True
 
 
 _NOBODY = Device(name="", host="")
@@ -248,6 +252,15 @@ class SoundCardStream:
 
 
 _open: set[_Line] = set()
+
+
+def _give_up() -> None:
+    """Whom nobody waited for any more when his server went."""
+    for line in list(_open):
+        line.given_up()
+
+
+before_looking.append(_give_up)
 
 
 def _leave_all() -> None:

@@ -35,7 +35,7 @@ from flowaudio.io.jack import JackServer, JackWatch
 from flowaudio.io.loading import NoPortAudio, binding, load_another
 from flowaudio.io.quiet import quiet
 
-__all__ = ["DEADLINE_S", "JACK_NAME", "Instance", "NoAnswer", "Refusal", "bury", "give_back", "lease"]
+__all__ = ["DEADLINE_S", "JACK_NAME", "Instance", "NoAnswer", "Refusal", "before_looking", "bury", "give_back", "lease"]
 
 T = TypeVar("T")
 Job: TypeAlias = "tuple[Callable[[], Any], Future[Any]]"
@@ -73,6 +73,7 @@ class Instance:
         self.server: JackServer | None = None
         self.watch: JackWatch | None = None
         self._gone_at: float | None = None
+        self._late: Future[Any] | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=_serve, args=(self._jobs,), name="flowaudio-portaudio", daemon=True)
         self._thread.start()
@@ -88,6 +89,7 @@ class Instance:
         with quiet():
             future = self.post(work)
             if not self.waited(future, DEADLINE_S):
+                self._late = future
                 raise NoAnswer("its sound server has gone" if self.hopeless else f"no answer for {DEADLINE_S:g} s")
             return future.result()
 
@@ -99,6 +101,11 @@ class Instance:
             if self.hopeless:
                 break
         return future.done()
+
+    @property
+    def late(self) -> bool:
+        """Whether somebody has waited in vain for what its thread still does."""
+        return self._late is not None and not self._late.done()
 
     @property
     def hopeless(self) -> bool:
@@ -148,6 +155,8 @@ class Instance:
             if self.gone:                   # the one that is shared
                 raise NoPortAudio("the JACK server that was there has gone, and this system does not let PortAudio be "
                                   "loaded a second time: start the program again")
+            for told in before_looking:
+                told()
             buried, server = len(_buried), _server()
             self.check(self.library.Pa_Initialize())
             del _buried[:buried]            # libjack has cleared them away: their callbacks are no more
@@ -207,6 +216,8 @@ _idle: list[Instance] = []
 _shared: list[Instance] = []
 """The one instance of all, where the library cannot be loaded twice."""
 _buried: list[object] = []
+before_looking: list[Callable[[], None]] = []
+"""Called before the devices are looked for: the last moment to :func:`bury` what that lets libjack clear away."""
 _servers: list[JackServer] = []
 _turn = threading.Condition()
 _calling: list[tuple[float, Instance]] = []
@@ -233,7 +244,7 @@ def lease() -> Instance:
     """
     with _lock:
         for since, instance in _calling[:]:
-            if time.monotonic() - since > DEADLINE_S and not instance.hopeless:
+            if (instance.late or time.monotonic() - since > DEADLINE_S) and not instance.hopeless:
                 raise NoAnswer(f"no answer for {time.monotonic() - since:.0f} s")
         if _idle:
             return _idle.pop()

@@ -166,6 +166,23 @@ with jack() as server:
 """, hangs=True)
 
 
+def test_a_close_that_ends_its_thread_when_nobody_waits_for_it() -> None:
+    """PortAudio's assertion fails where the server has gone before we know. What the stream held is freed later on."""
+    good("""
+with jack() as server:
+    stream, counts, owner = opened()
+    line, cardstream._Line._lost = stream._line, lambda self: False
+    server.hang()
+    cardstream.CLOSE_S = 0.1
+    stream.close()
+    server.stop(signal.SIGKILL)
+    wait_until(lambda: line.instance.hopeless, "its thread to be lost")
+    assert not line._left.done() and owner() is not None
+    assert names() == []
+    assert owner() is None, "its memory is not freed"
+""", hangs=True)
+
+
 def test_a_question_that_hangs_is_asked_once() -> None:
     good("""
 with jack() as server:
