@@ -95,4 +95,4 @@ def run(code: str) -> "subprocess.CompletedProcess[str]":
         each.linked  # noqa: B018
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.run([sys.executable, "-W", "error", "-X", "faulthandler", "-c", code], capture_output=True,
-                          env={**os.environ, "PYTHONPATH": path}, text=True, timeout=120)
+                          env={**os.environ, "PYTHONPATH": path}, text=True, timeout=300)

@@ -103,7 +103,7 @@ class Emulator:
 class AtTerminal:
     """A program in a terminal of its own."""
 
-    LIMIT_S = 60.0
+    LIMIT_S = 180.0
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path,
                  size: tuple[int, int]) -> None:

@@ -18,6 +18,7 @@ from io_tools import read
 from need import need
 from rigs import Jack, jack, nowhere
 from screens import OTHER_SCREEN, AtTerminal, at_terminal
+from waiting import wait_until
 
 from flowaudio.graph.plan import render
 from flowaudio.graph.shipped import shipped
@@ -432,7 +433,7 @@ def test_a_broken_file_is_told_in_a_pipe_too(command: list[str], around: dict[st
                 graph(tmp_path, -3)
         assert kinds == ["broken", "swapped"]
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
         assert process.returncode == 130
         last = [json.loads(line) for line in out.splitlines()]
         assert last[-1] == {"error": "stopped; nothing was left half-written", "kind": "interrupted", "code": 130}
@@ -533,13 +534,11 @@ def test_tmux(command: list[str], around: dict[str, str], tmp_path: Path) -> Non
                    env=around, cwd=tmp_path)
 
     def shown(part: str) -> str:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
+        def screen() -> str:
             text = subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True, check=True).stdout
-            if part in text:
-                return text
-            time.sleep(0.05)
-        pytest.fail(f"waited in vain for {part}:\n{text}")
+            return text if part in text else ""
+
+        return str(wait_until(screen, part))
 
     try:
         text = shown("-23.0  -20.0")

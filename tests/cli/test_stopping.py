@@ -33,7 +33,7 @@ def stopped(command: list[str], environment: dict[str, str], folder: Path, numbe
             time.sleep(0.02)
         assert process.poll() is None, process.communicate()
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     finally:
         process.kill()
     return process.returncode, said

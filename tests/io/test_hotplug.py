@@ -13,7 +13,8 @@ from flowaudio.io.quiet import others
 BEGIN = """
 import gc, signal, threading, weakref
 from callbacks import Counts
-from rigs import jack, wait_until
+from rigs import jack
+from waiting import wait_until
 from flowaudio.core.errors import SourceError
 from flowaudio.io import cardstream, portaudio
 from flowaudio.io.devices import devices

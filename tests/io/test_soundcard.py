@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from callbacks import Counts, ramp, record, run
-from rigs import Jack, Pulse, jack, nowhere, pulse, wait_until
+from rigs import Jack, Pulse, jack, nowhere, pulse
+from waiting import wait_until
 
 from flowaudio.core.errors import SourceError, TargetError
 from flowaudio.io import cardstream
@@ -218,7 +219,7 @@ PLAYING = """
 import faulthandler
 faulthandler.enable()
 from callbacks import Counts
-from rigs import wait_until
+from waiting import wait_until
 from flowaudio.io.soundcard import SoundCard
 counts = Counts()
 stream = SoundCard("system").open("duplex", counts.request())

@@ -30,7 +30,7 @@ from flowaudio.nodes.pick import Pick
 from flowaudio.testing import SimulatedCard
 
 RATE = 48_000
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def began(kind: str = "failover", at_s: float = 1.5, channel: int | None = None, node: str = "safe") -> Event:

@@ -3,7 +3,6 @@
 import gc
 import signal
 import threading
-import time
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 import flowaudio as fa
 from flowaudio.core.errors import GraphError, ParameterError, SourceError, TargetError
@@ -60,13 +60,6 @@ def usual() -> fa.Graph:
     for source, target in (("in", "eq"), ("eq", "comp"), ("comp", "limit"), ("limit", "meter"), ("meter", "out")):
         graph.connect(source, target)
     return graph
-
-
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def settled(engine: Engine) -> None:

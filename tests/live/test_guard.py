@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rigs import wait_until
+from waiting import wait_until
 
 import flowaudio as fa
 from flowaudio.live.engine import Engine

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rigs import Jack, jack, nowhere, wait_until
+from rigs import Jack, jack, nowhere
+from waiting import wait_until
 
 import flowaudio as fa
 from flowaudio.core.errors import FlowaudioError, ParameterError

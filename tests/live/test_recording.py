@@ -1,12 +1,12 @@
 """Recordings and the flight recorder: what passed a point is what stands in the file, from its first sample on."""
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 import flowaudio as fa
 from flowaudio.core.errors import GraphError, ParameterError, TargetError
@@ -20,13 +20,6 @@ FLOAT = fa.WAV(bit_depth=32)
 
 def noise(frames: int) -> Any:
     return (0.1 * np.random.default_rng(1).standard_normal((2, frames))).astype(np.float32)
-
-
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def decoded(path: Path) -> Any:
@@ -129,10 +122,7 @@ def test_the_flight_recorder_writes_by_itself_when_something_happens(tmp_path: P
     with Engine(two_gains(), card, card, allow_feedback=True) as engine:
         engine.remember(1.0).save_on("node_silenced", folder=tmp_path / "incidents")
         card.run(RATE + 1000)
-        deadline = time.monotonic() + 20
-        while not any(e.kind == "saved" for e in engine.events):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: any(e.kind == "saved" for e in engine.events))
     names = [path.name for path in (tmp_path / "incidents").iterdir()]
     assert len(names) == 1
     assert names[0].endswith("-node_silenced.flac")

@@ -94,12 +94,12 @@ def test_a_report_without_matplotlib_names_the_cure(monkeypatch: pytest.MonkeyPa
 def test_nothing_of_it_is_loaded_outside_of_notebooks() -> None:
     code = ("import sys, flowaudio as fa; fa.Gain() >> fa.Limiter(); "
             "print([m for m in sys.modules if m.startswith(('flowaudio.notebook', 'IPython', 'ipywidgets'))])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "[]"
 
 
 def test_a_picture_needs_neither_ipython_nor_widgets() -> None:
     code = ("import sys, flowaudio as fa; from flowaudio.notebook import picture; assert picture(fa.Gain())[:4] == "
             "'<svg'; print([m for m in sys.modules if m.startswith(('IPython', 'ipywidgets', 'matplotlib', 'av.'))])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "[]"

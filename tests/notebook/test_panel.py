@@ -3,12 +3,12 @@
 import gc
 import sys
 import threading
-import time
 import weakref
 from typing import Any
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 import flowaudio as fa
 from flowaudio.core.errors import GraphError, ParameterError, TargetError
@@ -31,13 +31,6 @@ def desk() -> fa.Graph:
 
 def panel_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith(("flowaudio-panel", "flowaudio-card"))]
-
-
-def wait_until(condition: Any, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def knob(panel: Any, node: str, name: str) -> Any:

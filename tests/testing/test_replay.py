@@ -282,7 +282,7 @@ os.kill(os.getpid(), SIGKILL)
 
 def test_what_a_crash_leaves_is_repeated(tmp_path: Path) -> None:
     folder = str(tmp_path / "take")
-    done = subprocess.run([sys.executable, "-c", CRASH.format(folder=folder)], timeout=120,
+    done = subprocess.run([sys.executable, "-c", CRASH.format(folder=folder)], timeout=300,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == -SIGKILL
     made = replay(folder)
