@@ -38,7 +38,7 @@ HELP = (("m", "mute: fade the output out, or in again"),
         ("?", "show or hide this"),
         ("q, Ctrl-C", "quit"))
 
-GOOD = ("recorded", "recording", "saved", "swapped", "mark", "device_back", "ended")
+GOOD = ("recorded", "recording", "saved", "swapped", "mark", "device_back", "source_back", "ended")
 
 
 COUNTED = ("underrun", "overrun", "late")

@@ -44,7 +44,8 @@ class Decoder:
     blocks shall have, by default what the source has. The sound starts and ends where it did before it was encoded:
     encoder delays are taken off, and rate conversion adds none. A source that is cut short or damaged gives all that
     is good in it and then raises SourceError; with `tolerant` it ends instead, and `damage` says what is wrong.
-    A URL, and what a playlist refers to, needs its protocol in `allowed_protocols`.
+    A URL, and what a playlist refers to, needs its protocol in `allowed_protocols`. Of what is sent `live`, no more
+    than a second is looked at before it begins.
 
     Raises SourceError, one sentence, for a source that is missing, is no audio, is empty or has no sound in it.
     A decoder belongs to one thread at a time.
@@ -70,11 +71,12 @@ class Decoder:
         channels: int | None = None,
         allowed_protocols: Iterable[str] = ("file",),
         tolerant: bool = False,
+        live: bool = False,
     ) -> None:
         self._source = source
         self._name = source_name(source)
         self._tolerant = tolerant
-        self._container = open_source(source, allowed_protocols)
+        self._container = open_source(source, allowed_protocols, live=live)
         try:
             self._stream, self._order, layout = best_stream(self._container, self._name)
             # Codec threads have hung programs, and audio gains nothing from them.

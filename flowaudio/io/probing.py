@@ -39,6 +39,9 @@ Source = str | os.PathLike[str] | BinaryIO
 _DTS = (0x7FFE8001, 0xFE7F0180, 0x1FFFE800, 0xFF1F00E8)
 """What a DTS frame begins with: in words of 16 and 14 bits, in both orders of bytes."""
 
+LIVE = {"analyzeduration": "1000000", "max_probe_packets": "4"}
+"""FFmpeg's options for what is sent live: at most a second is looked at; an endless WAV took four."""
+
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)://")
 
 
@@ -57,8 +60,12 @@ def source_name(source: Source) -> str:
     return str(getattr(source, "name", "<stream>"))
 
 
-def open_source(source: Source, allowed_protocols: Iterable[str], timeout_s: float = 10.0) -> "InputContainer":
-    """Open a source with FFmpeg. It, and what it refers to (a playlist's parts), may use the allowed protocols only."""
+def open_source(source: Source, allowed_protocols: Iterable[str], timeout_s: float = 10.0, *,
+                live: bool = False) -> "InputContainer":
+    """Open a source with FFmpeg. It, and what it refers to (a playlist's parts), may use the allowed protocols only.
+
+    :param live: it comes as fast as it sounds: do not wait for more than needs be.
+    """
     allowed = tuple(allowed_protocols)
     name = source_name(source)
     url = _URL.match(source) if isinstance(source, str) else None
@@ -69,12 +76,13 @@ def open_source(source: Source, allowed_protocols: Iterable[str], timeout_s: flo
             raise SourceError(f"{name} needs the protocol {protocol}; allow it with allowed_protocols=({listed})")
         if not url:
             _check_path(Path(source))
+    looks = LIVE if live else {} if url else _looks(source)
     try:
         container: InputContainer = av.open(
             # Without the prefix FFmpeg takes what stands before a colon in a file's name for a protocol.
             f"file:{os.fspath(source)}" if isinstance(source, (str, os.PathLike)) and not url else source,
             "r",
-            container_options={"protocol_whitelist": protocol_whitelist(allowed), **({} if url else _looks(source))},
+            container_options={"protocol_whitelist": protocol_whitelist(allowed), **looks},
             buffer_size=1 << 17,
             timeout=timeout_s if url else None,
             **TAG_OPTIONS,

@@ -20,12 +20,12 @@ import numpy as np
 from flowaudio.core.errors import ParameterError
 from flowaudio.core.memory import monotonic_ns
 from flowaudio.core.native import native
-from flowaudio.live.ends import Listening, Reader, live_edge
+from flowaudio.live.ends import Listening, Reader
 from flowaudio.live.streams import LiveStream
 from flowaudio.runtime.callback import Caller
 from flowaudio.runtime.card import Card
 from flowaudio.runtime.control import Rack
-from flowaudio.runtime.drift import Drift, drift_wrote, least_ring_frames, safe_target_frames
+from flowaudio.runtime.drift import Drift, drift_anew, drift_wrote, least_ring_frames, safe_target_frames
 from flowaudio.runtime.pipeline import Stage, encode_from
 from flowaudio.runtime.rack_stage import run_rack_between
 from flowaudio.runtime.ring import Cancelled, Ring
@@ -43,8 +43,10 @@ NETWORK_S, NETWORK_JITTER_MS = 1.5, 250.0
 
 
 @native
-def note_written(drift: int, frames: int) -> int:
-    """Tell the reader of a ring that `frames` frames have been written to it now."""
+def note_written(drift: int, frames: int, again: int) -> int:
+    """Tell the reader of a ring that `frames` frames have been written to it now; `again`: after a pause."""
+    if again:
+        drift_anew(drift)
     drift_wrote(drift, monotonic_ns(), frames)
     return 0
 
@@ -290,11 +292,12 @@ class _Connector:
 
     def _decode(self, reader: Reader, ring: Ring, drift: Drift | None = None) -> None:
         def work() -> None:
-            blocks = reader.blocks() if drift is None else live_edge(reader.blocks(), reader.rate)
-            for block in blocks:
+            pauses = 0
+            for block in reader.blocks(now=drift is not None):
                 ring.write(block)
                 if drift is not None:
-                    note_written(drift.address, block.shape[1])
+                    before, pauses = pauses, reader.absence.times
+                    note_written(drift.address, block.shape[1], pauses - before)
             ring.close()
 
         self.parts.stages.append(Stage("decoder", work, [ring]))

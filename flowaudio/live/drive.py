@@ -3,6 +3,7 @@
 import time
 
 from flowaudio.core.native import Native
+from flowaudio.live.absence import Absence
 from flowaudio.live.connect import Ends, Parts, connect, leave
 from flowaudio.live.ends import Reader
 from flowaudio.live.priority import prefer
@@ -129,6 +130,13 @@ class Drive:
     def counters(self) -> list[CallbackCounters]:
         """Of all callbacks."""
         return [caller.counters for caller in self.parts.callers]
+
+    @property
+    def absences(self) -> list[Absence]:
+        """Of all devices, and of the source."""
+        source = self.ends.source
+        return [stream.absence for stream in self.parts.streams] + (
+            [source.absence] if isinstance(source, Reader) else [])
 
     @property
     def missed_frames(self) -> int:

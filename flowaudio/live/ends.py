@@ -1,6 +1,7 @@
 """What an engine can take its sound from and bring it to, beside sound cards: files, URLs, arrays, other engines."""
 
 import collections
+import contextlib
 import os
 import threading
 import time
@@ -11,13 +12,14 @@ import numpy as np
 
 from flowaudio.core.errors import ParameterError, SourceError
 from flowaudio.core.params import shown
+from flowaudio.live.absence import Absence
 
 if TYPE_CHECKING:
     from flowaudio.io.decoder import Decoder
     from flowaudio.io.formats import Codec
     from flowaudio.live.engine import Engine
 
-__all__ = ["File", "Listening", "Memory", "Reader", "Writer", "file_of", "live_edge"]
+__all__ = ["File", "Listening", "Memory", "Reader", "Writer", "file_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -25,13 +27,17 @@ CHUNK = 4096
 
 EDGE_S = 0.7
 
+RETRY_S, MOST_RETRY_S = 0.5, 8.0
+"""A station that has gone is asked again after so long, and then less and less often."""
+
 
 class File:
     """A file or URL, as a source or as a sink.
 
     :param codec: how to encode, by default what goes with the suffix.
     :param loop: as a source, begin again at its end.
-    :param live: a source that has a clock of its own, such as a radio station: it is followed, not waited for.
+    :param live: a source that has a clock of its own, such as a radio station: it is followed, not waited for. A URL
+        that stops sending is opened again, over and over, until it is back.
     :param allowed_protocols: what a URL, or a playlist, may use.
     """
 
@@ -48,11 +54,16 @@ class File:
     def __repr__(self) -> str:
         return f"File({self.path!r})"
 
+    @property
+    def returns(self) -> bool:
+        """Whether there is more behind an end, sooner or later."""
+        return self.loop or (self.live and "://" in self.path)
+
     def decoder(self, rate: int | None, channels: int | None) -> "Decoder":
         """Open it for reading."""
         from flowaudio.io.decoder import Decoder
 
-        return Decoder(self.path, sample_rate=rate, channels=channels, tolerant=True,
+        return Decoder(self.path, sample_rate=rate, channels=channels, tolerant=True, live=self.live,
                        allowed_protocols=self.allowed_protocols)
 
     def writer(self, rate: int, channels: int) -> "Writer":
@@ -96,6 +107,11 @@ def file_of(value: Any) -> File | None:
     return File(value) if isinstance(value, (str, os.PathLike)) else None
 
 
+def _lenient(station: bool) -> contextlib.AbstractContextManager[None]:
+    """What a station has against being read is no reason to give up."""
+    return contextlib.suppress(SourceError) if station else contextlib.nullcontext()
+
+
 class Reader:
     """Blocks of sound from somewhere that waits to be read, as a stage of its own reads them."""
 
@@ -103,6 +119,8 @@ class Reader:
         self.rate, self.channels = rate, channels
         self._blocks, self._file = blocks, file
         self._stopped = threading.Event()
+        self.absence = Absence()
+        """Of a station."""
 
     @classmethod
     def of_file(cls, file: File, rate: int | None, channels: int | None) -> "Reader":
@@ -120,23 +138,49 @@ class Reader:
         x = np.ascontiguousarray(x, np.float32)
         return cls((x[:, k:k + CHUNK] for k in range(0, x.shape[1], CHUNK)), rate, x.shape[0], None)
 
-    def blocks(self) -> Iterator[Array]:
-        """float32 ``[channels, frames]``, until the end or until somebody stops it."""
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self._file[0].path if self._file is not None else "the array"
+
+    def blocks(self, now: bool = False) -> Iterator[Array]:
+        """float32 ``[channels, frames]``, until the end or until somebody stops it.
+
+        :param now: of a station, what is sent now, without what it has kept for those who connect.
+        """
         if self._file is None:
             yield from self._until_stopped(self._blocks)
             return
         file, decoder = self._file
         while True:
             count = 0
-            with decoder:
-                for block in self._until_stopped(decoder.blocks(CHUNK)):
+            with decoder, _lenient(file.live and file.returns):
+                read = self._until_stopped(decoder.blocks(CHUNK))
+                for block in _live_edge(read, self.rate) if now else read:
                     count += 1
                     yield block
-            if not file.loop or self._stopped.is_set():
+            if not file.returns or self._stopped.is_set():
                 return
-            if not count:
+            if file.loop and not count:
                 raise SourceError(f"{file.path} has no sound in it to be played over and over")
-            decoder = file.decoder(self.rate, self.channels)
+            again = self._again(file)
+            if again is None:
+                return
+            decoder = again
+
+    def _again(self, file: File) -> "Decoder | None":
+        """Open it once more; a station as soon as it is there. None: somebody has stopped it."""
+        if file.loop:
+            return file.decoder(self.rate, self.channels)
+        self.absence.begin()
+        wait_s = RETRY_S
+        while not self._stopped.wait(wait_s):
+            with _lenient(True):
+                decoder = file.decoder(self.rate, self.channels)
+                self.absence.end()
+                return decoder
+            wait_s = min(2 * wait_s, MOST_RETRY_S)
+        return None
 
     def _until_stopped(self, blocks: Iterator[Array]) -> Iterator[Array]:
         for block in blocks:
@@ -149,7 +193,7 @@ class Reader:
         self._stopped.set()
 
 
-def live_edge(blocks: Iterator[Array], rate: int) -> Iterator[Array]:
+def _live_edge(blocks: Iterator[Array], rate: int) -> Iterator[Array]:
     """Leave out what a station sends in a burst when somebody connects: from the first block that is not old.
 
     A burst is over when, in EDGE_S, no more has come than lasts half as long again.

@@ -77,8 +77,9 @@ class Engine:
         in_card, out_card = (card if is_card(card) else None for card in (input, output))
         if in_card is not None and out_card is not None and not allow_feedback:
             refuse_feedback(in_card, out_card)
-        self.rate = rate or rate_of(input, in_card, out_card)
-        source = source_of(input, in_card, self.rate, channels)
+        wanted = rate or rate_of(input, in_card, out_card)
+        source = source_of(input, in_card, wanted, channels)
+        self.rate: int = wanted or source.rate
         count = channels or channels_of(source, in_card, out_card)
         virtual = any(card is not None and card.clock() for card in (in_card, out_card))
         card_block = int(getattr(out_card or in_card, "block", None) or 0)

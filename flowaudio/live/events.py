@@ -12,17 +12,18 @@ __all__ = ["KINDS", "Event", "Log", "event_of"]
 
 KEPT = 1000
 
-KINDS = ("device_lost", "device_back", "node_silenced", "howl", "underrun", "overrun", "late", "ended", "recorded",
-         "saved", "failed", "mark", "events_lost", "action_failed")
+KINDS = ("device_lost", "device_back", "source_lost", "source_back", "node_silenced", "howl", "underrun", "overrun",
+         "late", "ended", "recorded", "saved", "failed", "mark", "events_lost", "action_failed")
 """What may happen to an engine. Detectors in its graph add their own kinds."""
 
 
 class Event(NamedTuple):
     """Something happened.
 
-    To the engine: ``device_lost``, ``device_back``, ``node_silenced``, ``howl``, ``underrun``, ``overrun``, ``late``,
-    ``ended``, ``recorded``, ``saved``, ``failed``, ``mark``, ``events_lost``, ``action_failed``. Or a detector in its
-    graph found something in the signal: then `node` says which, and what follows is known.
+    To the engine: ``device_lost``, ``device_back``, ``source_lost``, ``source_back``, ``node_silenced``, ``howl``,
+    ``underrun``, ``overrun``, ``late``, ``ended``, ``recorded``, ``saved``, ``failed``, ``mark``, ``events_lost``,
+    ``action_failed``. Or a detector in its graph found something in the signal: then `node` says which, and what
+    follows is known.
     """
 
     kind: str

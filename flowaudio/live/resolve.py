@@ -11,30 +11,26 @@ from flowaudio.runtime.card import Card
 __all__ = ["channels_of", "rate_of", "refuse_feedback", "sink_of", "source_of"]
 
 
-def rate_of(input: Any, in_card: Card | None, out_card: Card | None) -> int:
-    """Of the side that cannot be resampled: the output's card, the input's, else the source."""
+def rate_of(input: Any, in_card: Card | None, out_card: Card | None) -> int | None:
+    """Of the side that cannot be resampled: the output's card, the input's, else the source. None: a file says it."""
     if out_card is not None:
         return out_card.rate("output")
     if in_card is not None:
         return in_card.rate("input")
     if isinstance(input, Listening):
         return input.engine.rate
-    file = file_of(input)
-    if file is not None:
-        with file.decoder(None, None) as decoder:
-            return decoder.sample_rate
-    return 48_000
+    return None if file_of(input) is not None else 48_000
 
 
-def source_of(input: Any, in_card: Card | None, rate: int, channels: int | None) -> Any:
-    """What sound comes from, ready to be connected."""
+def source_of(input: Any, in_card: Card | None, rate: int | None, channels: int | None) -> Any:
+    """What sound comes from, ready to be connected. A file is opened once: a station sends when it likes."""
     if in_card is not None or input is None or isinstance(input, Listening):
         return input
     file = file_of(input)
     if file is not None:
         return Reader.of_file(file, rate, channels)
     if isinstance(input, np.ndarray):
-        return Reader.of_array(input, rate)
+        return Reader.of_array(input, rate or 48_000)
     raise ParameterError("an engine's input is a SoundCard, a path, a File, an array, another engine's listen() or "
                          f"None (got {input!r})")
 

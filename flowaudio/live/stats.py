@@ -27,7 +27,7 @@ class Stats(NamedTuple):
     device_latency_frames: int          # of the converters and their drivers, as those say; 0 without a sound card
     latency_ms: float                   # both together
     node_silenced: dict[str, int]       # blocks of each node that failed, exploded or were no numbers
-    gaps: int                           # times that a device was lost
+    gaps: int                           # times that a device, or a station, was lost
     gap_s: float                        # how long it was gone, in all
     howls: int                          # times that the guard turned the output down
     clock_ppm: float                    # by how much the source's clock is faster than the sink's; 0 where they are one
@@ -53,8 +53,8 @@ def stats_of(rack: Rack, drive: Drive, *, running: bool, missed_frames: int) -> 
         late_blocks=counters.late_blocks, load=counters.busy_ns / passed_ns, peak_load=counters.peak_load,
         node_loads={name: float(ns) * rack.rate / 1e9 for name, ns in rack.busy_ns.items()},
         latency_frames=late, device_latency_frames=device, latency_ms=1000.0 * (late + device) / rack.rate,
-        node_silenced=rack.trouble, gaps=sum(stream.gaps for stream in parts.streams),
-        gap_s=sum(stream.gap_s for stream in parts.streams), howls=sum(caller.howls for caller in parts.callers),
+        node_silenced=rack.trouble, gaps=sum(absence.times for absence in drive.absences),
+        gap_s=sum(absence.seconds for absence in drive.absences), howls=sum(caller.howls for caller in parts.callers),
         clock_ppm=parts.drift.ppm if parts.drift is not None else 0.0, missed_frames=missed_frames,
         late_changes=counters.late_letters, device_calls=_sum(calls, "calls"),
         realtime=_all([stream.realtime for stream in parts.streams]))

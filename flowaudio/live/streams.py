@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from flowaudio.core.errors import FlowaudioError
+from flowaudio.live.absence import Absence
 from flowaudio.live.priority import prefer
 from flowaudio.runtime.callback import Caller, card_callback
 from flowaudio.runtime.card import Card, CardStream, Request
@@ -31,9 +32,8 @@ class LiveStream:
         self._request = Request(rate, block, *channels, card_callback.address, caller.address, (caller, *keep))
         self._stream: CardStream | None = None
         self._seen, self._seen_at, self._looked_at = 0, 0.0, 0.0
-        self._gap: tuple[float, float | None] = (0.0, None)     # seconds of gaps that are over; since when it is gone
         self._try_at, self._retry_s = 0.0, RETRY_S
-        self.gaps, self.last_gap_s = 0, 0.0
+        self.absence = Absence()
         self.realtime: bool | None = None
         """Whether its thread has real-time priority; None while that is not known."""
         self.latency_frames = 0
@@ -48,17 +48,6 @@ class LiveStream:
     def running(self) -> bool:
         """Whether its callback may be called."""
         return self._stream is not None
-
-    @property
-    def lost(self) -> bool:
-        """Whether it is waited for."""
-        return self._gap[1] is not None
-
-    @property
-    def gap_s(self) -> float:
-        """How long it was gone, in all."""
-        past, lost_at = self._gap       # as one: another thread ends the gap
-        return past + (time.monotonic() - lost_at if lost_at is not None else 0.0)
 
     def open(self) -> None:
         """Open and start it.
@@ -85,14 +74,13 @@ class LiveStream:
     def check(self) -> str:
         """"lost" or "back" if that has just happened, else "". To be called often."""
         now = time.monotonic()
-        past, lost_at = self._gap
-        if lost_at is None:
+        if not self.absence.lasts:
             if self._healthy(now):
                 if self.realtime is None and self.caller.thread and not self.card.clock():
                     self.realtime = prefer(self.caller.thread)
                 return ""
-            self._gap, self._try_at, self._retry_s = (past, now), now, RETRY_S
-            self.gaps += 1
+            self.absence.begin()
+            self._try_at, self._retry_s = now, RETRY_S
             self.close()
             return "lost"
         if now < self._try_at:
@@ -104,8 +92,7 @@ class LiveStream:
             self.open()
         except FlowaudioError:
             return ""                   # not yet
-        self.last_gap_s = time.monotonic() - lost_at
-        self._gap = past + self.last_gap_s, None
+        self.absence.end()
         return "back"
 
     def _healthy(self, now: float) -> bool:

@@ -39,6 +39,7 @@ from flowaudio.runtime.pace import (
     PERIOD,
     SHAKEN,
     UNSURE,
+    pace_anew,
     pace_note,
     pace_publish,
     pace_read,
@@ -47,7 +48,7 @@ from flowaudio.runtime.pace import (
 )
 from flowaudio.runtime.ring import ring_readable
 
-__all__ = ["Drift", "drift_pull", "drift_wrote", "least_ring_frames", "safe_target_frames"]
+__all__ = ["Drift", "drift_anew", "drift_pull", "drift_wrote", "least_ring_frames", "safe_target_frames"]
 
 # Words of 8 bytes. What the producer writes, what the consumer writes, and what both only read lie 128 bytes apart.
 # The producer's: a pace, and as it was before this call; its note, the board that it hangs on; frames of this call.
@@ -97,6 +98,12 @@ def drift_wrote(drift: int, now_ns: int, frames: int) -> None:
         pace_tick(clock, now_ns, w[WROTE])
         pace_note(drift + 8 * PRODUCER, drift + 8 * PRODUCER_NOTE)
         pace_publish(drift + 8 * PRODUCER_NOTE, drift + 8 * BOARD)
+
+
+@kernel
+def drift_anew(drift: int) -> None:
+    """Producer, before the first write after a pause: what would have come meanwhile never will."""
+    pace_anew(drift + 8 * PRODUCER)
 
 
 @kernel

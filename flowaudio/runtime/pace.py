@@ -19,10 +19,10 @@ from flowaudio.core.kernel import kernel
 from flowaudio.core.memory import f64_1d, i64_1d
 
 __all__ = ["AT", "CALLED", "COUNT", "NOTE", "NOTE_PERIOD", "NOTE_UNIT", "PACE", "PERIOD", "SHAKEN", "UNSURE",
-           "pace_note", "pace_publish", "pace_read", "pace_tick", "put_pace"]
+           "pace_anew", "pace_note", "pace_publish", "pace_read", "pace_tick", "put_pace"]
 
 # A pace. int64: frames COUNT were reached at AT ns, as the loop has it; calls, and when the last came; to which side
-# they stay out (-1, 0, 1) and since when; how long that is borne, in ns.
+# they stay out (-1, 0, 1; AWAY: the next one begins anew) and since when; how long that is borne, in ns.
 # float64: mean error of the last calls, and mean magnitude of the errors of a second, in ns; ns a frame; variances of
 # time and period and their covariance, in ns; what the card promises (ns a frame) and its user (variance of a call's
 # time, ns squared); the loop's angular frequency (radians a ns).
@@ -42,8 +42,10 @@ RANGE = 2000e-6
 """A period further from what is promised is not believed."""
 FAR, OUT = 5.0, 2.0
 """In standard deviations: a single call is far out, and the mean of calls stays out, beyond these."""
-SPREAD_NS = 1e9
-"""Over how long the mean magnitude of errors is taken."""
+SPREAD_NS, SPREADS = 1e9, 4.0
+"""Over how long the mean magnitude of errors is taken, at least; and in patiences: calls that stay out must not pass
+for jitter before patience is at its end."""
+AWAY = 2
 MOST = 10.0
 """A single error counts in it as at most so many standard deviations."""
 
@@ -74,14 +76,22 @@ def pace_tick(pace: int, now_ns: int, frames: int) -> None:
         _predict(pace, frames, passed, noise)
         bound = FAR * math.sqrt(real[TIME_VAR] + noise)
         near = min(max(error, -bound), bound)
-        if _lost(pace, now_ns, passed, near) or abs(error) > 5.0 * whole[PATIENCE]:
+        away = whole[SIDE] == AWAY or abs(error) > 5.0 * whole[PATIENCE]
+        if away or _lost(pace, now_ns, passed, near):
             _begin(pace, now_ns)
         else:
             _correct(pace, passed, near, noise)
             # By the time that went by, and not for each call of one that catches up.
-            part = min((now_ns - whole[CALLED]) / SPREAD_NS, 4.0 * passed / SPREAD_NS, 1.0)
+            span = max(SPREAD_NS, SPREADS * whole[PATIENCE])
+            part = min((now_ns - whole[CALLED]) / span, 4.0 * passed / span, 1.0)
             real[SPREAD] += part * (min(abs(error), MOST * math.sqrt(noise)) - real[SPREAD])
     whole[CALLED] = now_ns
+
+
+@kernel
+def pace_anew(pace: int) -> None:
+    """It was away: the next call comes when it comes, and says nothing of the time before."""
+    i64_1d(pace, PACE)[SIDE] = AWAY
 
 
 @kernel

@@ -17,7 +17,7 @@ from flowaudio.core.errors import GraphError, ParameterError, SourceError, Targe
 from flowaudio.core.eventlog import EVERY, WHOLE, emit, event_log, now
 from flowaudio.core.kernel import kernel
 from flowaudio.core.node import node
-from flowaudio.live import streams
+from flowaudio.live import absence, streams
 from flowaudio.live.ends import File, Memory
 from flowaudio.live.engine import Engine
 from flowaudio.live.events import Event
@@ -639,11 +639,12 @@ def test_a_gap_is_told_whole_while_the_device_comes_back(monkeypatch: pytest.Mon
             said.append(stream.check())
         return now[0]
 
-    monkeypatch.setattr(streams, "time", SimpleNamespace(monotonic=monotonic))
+    for module in (streams, absence):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
     said.append(stream.check())
     card.plug()
     now[0] += 3.0
-    assert stream.gap_s == 3.0
+    assert stream.absence.seconds == 3.0
     assert said[2] == "back"
-    assert stream.gap_s == 3.0
+    assert stream.absence.seconds == 3.0
     engine.close()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rigs import Jack, jack, nowhere
+from stations import Station
 from waiting import wait_until
 
 import flowaudio as fa
@@ -48,6 +49,28 @@ def test_the_latency_that_is_told_is_measured_to_the_sample(server: Jack, card: 
         assert engine.stats.device_latency_frames == 3 * 128
     if direct:
         assert told == fa.Plan(GRAPHS[what], RATE, 2).latency     # nothing is added to the device's own
+
+
+def test_a_card_is_silent_while_a_station_is_gone(card: fa.SoundCard) -> None:
+    station = Station()
+    station.begin()
+
+    def loud() -> bool:
+        return bool(engine.read("level_meter")["peak_dbfs"][0] > -20.0)
+
+    try:
+        with fa.Engine(fa.Graph.chain(fa.LevelMeter()), station.source(), card) as engine:
+            for _ in range(2):
+                wait_until(loud, "the station")
+                station.end()
+                wait_until(lambda: not loud(), "silence")
+                station.begin()
+            wait_until(loud, "the station again")
+            assert engine.stats.gaps == 2
+            kinds = [event.kind for event in engine.events if event.kind.startswith("source")]
+            assert kinds == ["source_lost", "source_back"] * 2
+    finally:
+        station.end()
 
 
 def test_nobody_waits_for_the_gil(card: fa.SoundCard) -> None:

@@ -8,8 +8,8 @@ import pytest
 from naive_drift import Cards
 
 from flowaudio.core.errors import ParameterError
-from flowaudio.core.native import forbidden_symbols
-from flowaudio.runtime.drift import Drift, least_ring_frames, safe_target_frames
+from flowaudio.core.native import forbidden_symbols, native
+from flowaudio.runtime.drift import Drift, drift_anew, least_ring_frames, safe_target_frames
 from flowaudio.runtime.intake import FLOWING, PRIMING, REFILLING
 from flowaudio.runtime.interpolation import filter_taps
 
@@ -168,6 +168,32 @@ def test_a_dry_ring_is_silent_and_comes_back() -> None:
     silent = np.count_nonzero(y[48000:] == 0)
     assert abs(silent - cards.w[sim.SILENT]) < 100      # what is told is what is heard, but for the filters' lengths
     assert cards.drift.underruns == 1
+
+
+@native
+def anew(drift: int) -> int:
+    """What a reader of a station does when that is back."""
+    drift_anew(drift)
+    return 0
+
+
+@pytest.mark.parametrize(("told", "limit_s"), [(True, 2.5), (False, 9.0)])
+@pytest.mark.parametrize("lost_s", [2, 3, 5, 20])
+def test_a_station_that_skips_is_heard_again(lost_s: int, told: bool, limit_s: float) -> None:
+    """Its packets come unevenly: what is lost must not pass for lateness for ever."""
+    cards = Cards(a_block=4096, b_block=256, a_ppm=50, a_jitter=50.0, jitter_ms=250.0, target=72_000)
+    cards.run(30)
+    assert cards.drift.mode == FLOWING
+    cards.w[sim.A_MISSES] = lost_s * 48_000 // 4096
+    cards.run(lost_s)
+    assert (cards.drift.mode, cards.drift.underruns) == (REFILLING, 1)
+    if told:
+        anew(cards.drift.address)
+    cards.run(limit_s)
+    assert cards.drift.mode == FLOWING
+    cards.run(10)
+    assert (cards.drift.mode, cards.drift.underruns) == (FLOWING, 1)
+    assert abs(cards.drift.delay_frames - 72_000) < 0.2 * 48_000
 
 
 def test_silence_before_the_first_sound_is_no_fault() -> None:
