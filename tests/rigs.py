@@ -190,7 +190,7 @@ def _measured(printed: IO[bytes]) -> str:
 def jack(rate: int = 48_000, period: int = 128) -> Iterator[Jack]:
     """A JACK server of one's own, which this process finds, and no other."""
     need("jackd")
-    with _alone(), nowhere(SERVER):
+    with _alone(), nowhere(SERVER), _patient():
         server = Jack(SERVER, rate, period)
         try:
             server.start()
@@ -199,6 +199,18 @@ def jack(rate: int = 48_000, period: int = 128) -> Iterator[Jack]:
         finally:
             server.stop()
             server.clean()
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[None]:
+    """On a machine with far too much to do, a server has been seen to leave a client waiting for 10 s."""
+    from flowaudio.io import portaudio
+
+    before, portaudio.DEADLINE_S = portaudio.DEADLINE_S, LIMIT_S
+    try:
+        yield
+    finally:
+        portaudio.DEADLINE_S = before
 
 
 @contextlib.contextmanager

@@ -111,7 +111,8 @@ class DropoutDetector:
     On music and speech made by rule, 998 of 1000 holes of 1 ms to 3 s are found. Not found: a hole with slopes of more
     than a millisecond; one with the room's noise in it, or other sound (a packet that was concealed); one that is not
     zeros within 20 s of a softer rest; faded zeros where zeros are the sound's own. Notes that a program cuts off and
-    starts at full swing, both within a sample, look like dropouts and are told.
+    starts at full swing, both within a sample, look like dropouts and are told; so are closures of some speech that is
+    made by rule (a few a minute of espeak's at its own rate, where they are zeros cut into the sound).
     """
 
     quiet_dbfs: float = param(-120.0, -20.0, "greatest sample in a hole", default=-50.0)
